@@ -1,0 +1,21 @@
+--- lt.data: data sets and the loader.
+--
+-- A data set has :size(), :get(i) -> sample (a table of named values), :id(i) -> a name for errors.
+-- Samples hold tensors, numbers, booleans and strings. i counts from 1.
+--
+--   data.table(list)                    samples (tables) from a list
+--   data.from(n, function(i) end)       computed samples
+--   data.folder(path, {extensions = {"wav", "flac"}})   one folder a class: {path, class, label}
+--   data.manifest(path)                 JSON list or JSON lines; *path fields become absolute
+--   data.csv(path, {types = {...}})     header line names the fields
+--   set:map(function(sample) return sample end)      random numbers drawn inside depend on
+--                                                    (seed, epoch, index) only: lt.rand and math.random
+--   set:filter(f)  set:select({1, 5, 9})  set:take(n)  set:shuffle(seed)  set:concat(other, ...)
+--   set:split({0.8, 0.2}, seed)         -> set, set
+--   set:group_split("song", {0.8, 0.2}, seed)        no group in two parts
+--   set:cache()                         keeps what get returned (put it before random maps)
+--   set:collate {label = "i64", audio = "pad", name = "list"}   how fields become batches:
+--      tensors are stacked ("pad": zero-padded to the longest, lengths in batch.audio_length, i64);
+--      numbers become f32 unless a dtype is named; strings stay lists
+--   set:batch(16, {shuffle = true, seed = 1})        -> loader
+--   for batch in loader:epoch(1) do batch.audio, batch.label, batch.ids, batch.size end

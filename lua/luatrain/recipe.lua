@@ -1,0 +1,58 @@
+--- Recipes: finding them, checking them, and giving their settings one home.
+--
+-- A recipe is a Lua file that returns a table and does nothing when loaded:
+--
+--   local lt = require "luatrain"
+--   local config = lt.config
+--   local recipe = {}
+--
+--   recipe.summary = "Learns which instrument plays"      -- one line for `luatrain recipes`
+--
+--   -- Every number a run may change, with its meaning. A plain value declares a field of its type.
+--   recipe.config = {
+--     epochs        = 20,                                  -- overrides the trainer's default
+--     learning_rate = config.number(1e-3, "peak learning rate", {min = 0}),
+--     width         = config.integer(64, "channels of the first block", {min = 1}),
+--     scheduler     = config.choice("cosine", {"cosine", "onecycle"}, "learning-rate schedule"),
+--     augment       = config.flag(true, "random gain and shift"),
+--     files         = config.string("data/wav", "folder with one folder of WAV files a class"),
+--     mel           = {bands = 64, hop = 512},             -- one level deeper: --mel.bands 64
+--   }
+--
+--   -- The data sets, at least `train`; `valid` is measured each epoch, `test` by evaluate.
+--   -- Each loader worker calls this in a Lua state of its own, so it must depend on config only.
+--   function recipe.data(config) return {train = dataset, valid = dataset} end
+--
+--   function recipe.model(config) return nn.Sequential {...} end
+--
+--   -- plan = {epochs =, steps_per_epoch =, steps =} (optimizer steps). The schedule may be nil.
+--   -- Without this function: AdamW with config.learning_rate and config.weight_decay.
+--   function recipe.optimizer(model, config, plan) return optimizer, schedule end
+--
+--   -- One batch: what is minimised (a scalar tensor, the mean over the batch) and metrics to
+--   -- average: numbers, scalar tensors, or {value, weight} to be weighted otherwise than by
+--   -- the number of samples. Called for training and, with model:eval(), for evaluation.
+--   function recipe.step(model, batch, config) return loss, {accuracy = a} end
+--
+--   recipe.keep = {best = "val_accuracy", mode = "max"}    -- default: the least val_loss
+--
+--   -- After each validation, where averages do not tell it all (F1, WCSR); joins the metrics.
+--   function recipe.validate(model, loader, config) return {f1 = 0.5} end       -- optional
+--
+--   -- At the end of training, to write more into the run directory's report.
+--   function recipe.report(model, data, config, run) end                        -- optional
+--
+--   recipe.commands = {                                    -- beside train, evaluate, export, info
+--     transcribe = {
+--       help = "write the labels of a song",
+--       arguments = "SONG...",                             -- "A B", "[A]" optional, "A..." many
+--       config = {out = config.string("", "file to write")},
+--       checkpoint = true,                                 -- adds --checkpoint; context:model()
+--       run = function(config, context)                    -- context.arguments, context.recipe
+--         local model = context:model()                    -- built, weights loaded, eval mode
+--       end,                                               -- may return an exit code
+--     },
+--   }
+--   return recipe
+--
+-- A command named train, evaluate, export or info replaces the library's own.

@@ -1,0 +1,20 @@
+--- lt.train: the trainer. `luatrain run RECIPE train` is lt.train.run(recipe, config, options);
+-- scripts without a recipe make a Trainer of their own:
+--
+--   local trainer = lt.train.Trainer {
+--     model = model, optimizer = optimizer, schedule = schedule,
+--     step = function(model, batch, config) return loss, {accuracy = a} end,
+--     train = loader, valid = loader,           -- lt.data.loader(...) or dataset:batch(n)
+--     config = {epochs = 10, gradient_clip = 1},
+--     run = "runs/try",                         -- directory of the run; nil: nothing is written
+--   }
+--   local history = trainer:train()             -- {train_loss = {...}, val_loss = {...}, ...}
+--
+-- Settings every recipe has (a recipe's own config may give another default):
+--   epochs 10, steps 0 (stop after so many optimizer steps; 0: by epochs), batch_size 16,
+--   accumulate 1, gradient_clip 0 (off), ema 0 (off; else decay), precision f32|bf16, seed 1,
+--   patience 0 (off), min_delta 0, restore_best true, save_every 0 (keep epoch-NNNN each N epochs),
+--   keep_last 3, checkpoint_steps 0 (save latest also every N steps), log_every 50, workers 0,
+--   max_damaged 0.05 (share of damaged samples that stops a run).
+--
+-- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate.
