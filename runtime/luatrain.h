@@ -180,10 +180,119 @@ lt_status lt_arange(lt_tensor *y, double start, double step);
 // ---- midi --------------------------------------------------------------------------------------
 
 // ---- safetensors -------------------------------------------------------------------------------
+// Files of named tensors (huggingface/safetensors). Errors name the file and the tensor or byte.
+typedef struct lt_safetensors lt_safetensors;
+// UTF-8 text owned by the open file; it may hold 0 bytes.
+typedef struct lt_safetensors_text {
+    const char *text;
+    int64_t length;
+} lt_safetensors_text;
+typedef struct lt_safetensors_info {
+    lt_safetensors_text name;
+    const char *dtype_name;  // as in the file: "F32", "BF16", "F8_E4M3", ...
+    const uint64_t *shape;   // ndim entries
+    int64_t bytes;
+    int32_t dtype;           // LT_F32, ...; -1: cannot be read into a tensor
+    int32_t ndim;            // may be more than LT_MAX_DIMS: then it cannot be read either
+} lt_safetensors_info;
+// Opens a file and checks all of its header; no tensor is read yet. Close it with
+// lt_safetensors_close, which takes NULL.
+lt_status lt_safetensors_open(lt_safetensors **f, const char *path);
+// The same for a file held in memory, which must stay until the close; `name` is for errors.
+lt_status lt_safetensors_parse(lt_safetensors **f, const char *name, const void *data, int64_t bytes);
+void lt_safetensors_close(lt_safetensors *f);
+int64_t lt_safetensors_count(const lt_safetensors *f);
+// Tensor number index (from 0, in the order of the data).
+lt_status lt_safetensors_entry(lt_safetensors_info *info, const lt_safetensors *f, int64_t index);
+int64_t lt_safetensors_find(const lt_safetensors *f, const char *name, int64_t length);  // -1: none
+int64_t lt_safetensors_metadata_count(const lt_safetensors *f);
+lt_status lt_safetensors_metadata(lt_safetensors_text *key, lt_safetensors_text *value,
+                                  const lt_safetensors *f, int64_t index);
+// A fresh tensor with the file's content. Booleans become 0 or 1.
+lt_status lt_safetensors_read(lt_tensor *t, const lt_safetensors *f, int64_t index);
+// Writes n tensors atomically, byte for byte as the reference does. metadata: key, value, key, value,
+// ... of `pairs` pairs, in the order to be written. Texts are UTF-8; each name once.
+lt_status lt_safetensors_write(const char *path, int64_t n, const char *const *names,
+                               const lt_tensor *const *tensors, int64_t pairs,
+                               const char *const *metadata);
 
 // ---- tensorboard -------------------------------------------------------------------------------
 
 // ---- files and processes -----------------------------------------------------------------------
+// Every function here names the path and the operating system's reason in its error (LT_ERR_IO).
+
+// Bytes owned by C. data has one byte more than `bytes`, a 0, so that text may be read as a string.
+typedef struct lt_buffer {
+    char *data;
+    int64_t bytes;
+} lt_buffer;
+void lt_buffer_release(lt_buffer *b);
+
+enum { LT_FILE_NONE = 0, LT_FILE_REGULAR, LT_FILE_DIRECTORY, LT_FILE_OTHER };
+typedef struct lt_file_info {
+    int64_t bytes;
+    double modified;  // seconds since 1970
+    int32_t kind;     // LT_FILE_NONE where there is nothing by that name
+    int32_t is_link;  // the name itself is a symbolic link; the rest describes what it leads to
+} lt_file_info;
+
+// The whole file; more than max_bytes is an error, found before it is read where the size is known.
+lt_status lt_file_read(lt_buffer *content, const char *path, int64_t max_bytes);
+// Replaces or creates the file at once: a temporary file beside it, fsync, rename, fsync of the
+// directory. After a failure the old file is as it was and the temporary one is gone. Devices and
+// pipes are written directly.
+lt_status lt_file_write(const char *path, const void *data, int64_t bytes);
+// The same in pieces. lt_writer_commit and lt_writer_abort both end and free the writer, also on
+// failure; so does nothing else.
+typedef struct lt_writer lt_writer;
+lt_status lt_writer_open(lt_writer **w, const char *path);
+lt_status lt_writer_write(lt_writer *w, const void *data, int64_t bytes);
+lt_status lt_writer_commit(lt_writer *w);
+void lt_writer_abort(lt_writer *w);
+// A file that only grows; each append reaches the operating system before it returns.
+typedef struct lt_appender lt_appender;
+lt_status lt_appender_open(lt_appender **a, const char *path);
+lt_status lt_appender_write(lt_appender *a, const void *data, int64_t bytes);
+lt_status lt_appender_close(lt_appender *a);  // fsync and close; frees it also on failure; takes NULL
+lt_status lt_file_stat(lt_file_info *info, const char *path);
+lt_status lt_file_remove(const char *path);  // a file or an empty directory; nothing there is fine
+// Renames durably: fsync of the file, rename, fsync of the directory.
+lt_status lt_file_rename(const char *from, const char *to);
+lt_status lt_dir_make(const char *path);     // with its parents; existing is fine
+// Names in the directory without . and .., each ended by a 0 byte, in byte order.
+lt_status lt_dir_list(lt_buffer *names, const char *path);
+// Removes temporary files that a dead process of this machine left in the directory; *removed
+// counts them.
+lt_status lt_dir_clean(int32_t *removed, const char *path);
+// Makes the n-th operation fail, for tests: "write:3:ENOSPC" the third write from now, "fsync:1+:EIO"
+// every fsync from now on; operations open read write fsync rename mkdir; also SHORT (half is
+// written) and KILL (the process dies there) for an error name; several joined by commas; NULL or
+// "" switches it off. The environment variable LT_FAULT is read at the first operation.
+lt_status lt_file_fault(const char *spec);
+
+enum { LT_PROCESS_NONE = 0, LT_PROCESS_RUNNING, LT_PROCESS_EXITED, LT_PROCESS_KILLED, LT_PROCESS_TIMEOUT };
+typedef struct lt_process {
+    int32_t pid;
+    int32_t state;
+    int32_t code;      // exit code, or the signal that ended it
+    int32_t reserved;
+    double started;    // lt_time() at the start
+    double seconds;    // how long it ran, once it has ended
+    double deadline;   // lt_time() at which it is killed; 0 for none
+} lt_process;
+// Runs a program (found by PATH) without a shell, in a process group of its own, with empty standard
+// input; its output goes to the file `log` (NULL: nowhere), replaced. argv ends with NULL; directory
+// NULL keeps the current one; after `timeout` seconds (0: none) the group is killed.
+lt_status lt_process_start(lt_process *p, const char *const *argv, const char *directory,
+                           const char *log, double timeout);
+// Waits up to `seconds` until one of n processes that was running has ended; *index counts from 0,
+// -1 where none has. Those not running are passed over.
+lt_status lt_process_wait(int32_t *index, lt_process *const *p, int32_t n, double seconds);
+// Kills the whole group and reaps the process; does nothing where it is not running.
+void lt_process_kill(lt_process *p);
+int32_t lt_cpus(void);    // processors this process may use
+int32_t lt_getpid(void);
+double lt_clock(void);    // seconds since 1970
 
 // ---- loader ------------------------------------------------------------------------------------
 

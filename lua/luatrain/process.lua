@@ -1,0 +1,138 @@
+--- Child programs: run one, or many in parallel, without a shell.
+-- Each runs in a process group of its own, with empty standard input, and is killed with its group
+-- when its time is over, when an error leaves the call, or when its handle is collected.
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local fs = require "luatrain.fs"
+local C, check = core.C, core.check
+
+local process = {}
+
+local STATES = { [2] = "exited", [3] = "killed", [4] = "timeout" }
+
+--- Number of processors this process may use.
+function process.cpus()
+  return C.lt_cpus()
+end
+
+--- Path of a program found by $PATH, or nil. A name with a slash is taken as it is.
+function process.which(name)
+  if name:find "/" then return fs.is_file(name) and name or nil end
+  for directory in (os.getenv "PATH" or ""):gmatch "[^:]+" do
+    local path = fs.join(directory, name)
+    if fs.is_file(path) then return path end
+  end
+end
+
+local function start(job)
+  local argv = job.argv
+  local array = ffi.new("const char *[?]", #argv + 1)
+  local anchors = {}
+  for i, word in ipairs(argv) do
+    anchors[i] = tostring(word)
+    array[i - 1] = anchors[i]
+  end
+  local handle = ffi.gc(ffi.new "lt_process", C.lt_process_kill)
+  check(C.lt_process_start(handle, array, job.directory, job.log, job.timeout or 0))
+  anchors[1] = anchors[1] or ""  -- keeps the words alive until here
+  return handle
+end
+
+local function result_of(handle)
+  local state = STATES[handle.state]
+  return {
+    ok = state == "exited" and handle.code == 0,
+    state = state,
+    code = handle.code,
+    seconds = handle.seconds,
+  }
+end
+
+-- Waits for one of the running handles; calls between slices let a signal handler of the host act.
+local function wait_any(handles, count)
+  local array = ffi.new("lt_process *[?]", count)
+  for i = 1, count do array[i - 1] = handles[i] end
+  local index = ffi.new "int32_t[1]"
+  repeat
+    check(C.lt_process_wait(index, array, count, 0.1))
+    if process.interrupted() then core.fail("interrupted") end
+  until index[0] >= 0
+  return index[0] + 1
+end
+
+--- Tells whether a signal asked to stop; the host replaces it. Waiting calls look at it ten times a
+-- second, kill their children and raise when it returns true.
+function process.interrupted()
+  return false
+end
+
+--- Runs jobs, at most `parallel` at a time, and waits for all.
+-- @param jobs    list of {argv = {"program", ...}, directory = , log = file for its output,
+--   timeout = seconds}; a job may also be a function that returns such a table (or nil: nothing to
+--   run) and is called when its turn comes
+-- @param options {parallel = number (default: process.cpus()), on_end = function(i, result)}
+-- @return list of results {ok, state = "exited" | "killed" | "timeout" | "failed" | "skipped",
+--   code (exit code or signal), seconds, error = text where it could not be started}
+function process.map(jobs, options)
+  options = options or {}
+  local parallel = math.max(1, options.parallel or process.cpus())
+  local results, handles, ids = {}, {}, {}
+  local next_job = 1
+  local function finish(i, result)
+    results[i] = result
+    if options.on_end then options.on_end(i, result) end
+  end
+  local function run()
+    while next_job <= #jobs or #handles > 0 do
+      while #handles < parallel and next_job <= #jobs do
+        local i = next_job
+        next_job = i + 1
+        local job = jobs[i]
+        if type(job) == "function" then job = job() end
+        if job then
+          local good, handle = pcall(start, job)
+          if good then
+            handles[#handles + 1], ids[#ids + 1] = handle, i
+          else
+            finish(i, { ok = false, state = "failed", error = handle, seconds = 0 })
+          end
+        else
+          finish(i, { ok = true, state = "skipped", seconds = 0 })
+        end
+      end
+      if #handles > 0 then
+        local k = wait_any(handles, #handles)
+        local handle, i = table.remove(handles, k), table.remove(ids, k)
+        finish(i, result_of(handle))
+      end
+    end
+  end
+  local good, message = pcall(run)
+  if not good then
+    for _, handle in ipairs(handles) do C.lt_process_kill(handle) end
+    error(message, 0)
+  end
+  return results
+end
+
+--- Runs one program and waits for it.
+-- @param argv    list of words, the program first
+-- @param options {directory, timeout, log}; without `log` the output comes back in result.output
+-- @return result as in process.map, with `output` (its last 64 KiB) where no log was named; raises
+--   where the program cannot be started
+-- @usage local r = process.run({"fluidsynth", "--version"}); print(r.code, r.output)
+function process.run(argv, options)
+  options = options or {}
+  local directory = not options.log and fs.temporary_directory() or nil
+  local log = options.log or fs.join(directory, "log")
+  local good, results = pcall(process.map, {
+    { argv = argv, directory = options.directory, log = log, timeout = options.timeout },
+  })
+  if good and directory and fs.exists(log) then results[1].output = fs.read(log):sub(-65536) end
+  if directory then fs.remove_tree(directory) end
+  if not good then error(results, 0) end
+  if results[1].state == "failed" then core.fail("%s", results[1].error) end
+  return results[1]
+end
+
+return process
