@@ -297,6 +297,12 @@ double lt_clock(void);    // seconds since 1970
 // ---- loader ------------------------------------------------------------------------------------
 
 // ---- host --------------------------------------------------------------------------------------
+// The text between the cdef marks of this header.
+const char *lt_cdef(void);
+// Names ("luatrain/nn/init.lua") and texts of the embedded Lua files; NULL past the last one, and
+// for an unknown name.
+const char *lt_embedded_name(int32_t index);
+const char *lt_embedded_text(const char *name, int64_t *size);
 
 // cdef end
 #pragma GCC visibility pop

@@ -1,0 +1,89 @@
+--- The border to C: the namespace, and errors raised where the user's code is.
+local ffi = require "ffi"
+
+ffi.cdef "const char *lt_cdef(void);"
+local C = ffi.C
+ffi.cdef((ffi.string(C.lt_cdef()):gsub("const char %*lt_cdef%(void%);", "")))
+assert(C.lt_abi() == C.LT_ABI and C.lt_sizeof_tensor() == ffi.sizeof "lt_tensor",
+  "luatrain: the library and its Lua sources are of different versions; build again")
+
+local core = { C = C, status = 0 }
+
+-- Position of the innermost caller outside the library: "script.lua:12: ", or "".
+local function user_position()
+  for level = 3, 60 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then break end
+    local source = info.source
+    if info.what ~= "C" and info.currentline > 0 and not source:find("luatrain/", 1, true) then
+      return info.short_src .. ":" .. info.currentline .. ": "
+    end
+  end
+  return ""
+end
+
+-- Called with every error raised here; autograd restores its mode through it.
+core.on_raise = {}
+
+local function raise(text, status)
+  core.status, core.text = status, text
+  for _, restore in ipairs(core.on_raise) do restore() end
+  error(user_position() .. text, 0)
+end
+
+--- Raises lt_error() at the user's line unless `status` is LT_OK.
+function core.check(status)
+  if status ~= 0 then raise(ffi.string(C.lt_error()), status) end
+end
+
+--- Raises a formatted sentence at the user's line.
+function core.fail(format, ...)
+  raise(select("#", ...) > 0 and format:format(...) or format, C.LT_ERR_ARGUMENT)
+end
+
+--- The same with a status that decides the exit code: "io", "format", "device", "memory".
+local codes = { io = C.LT_ERR_IO, format = C.LT_ERR_FORMAT, device = C.LT_ERR_DEVICE,
+  memory = C.LT_ERR_MEMORY, argument = C.LT_ERR_ARGUMENT }
+function core.fail_as(kind, format, ...)
+  raise(select("#", ...) > 0 and format:format(...) or format, codes[kind])
+end
+
+--- The name in `names` (a list) that is nearest to `name` by edit distance, or nil.
+function core.nearest(name, names)
+  local best, best_distance
+  for _, candidate in ipairs(names) do
+    local previous = {}
+    for j = 0, #candidate do previous[j] = j end
+    for i = 1, #name do
+      local current = { [0] = i }
+      for j = 1, #candidate do
+        local cost = name:byte(i) == candidate:byte(j) and 0 or 1
+        current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
+      end
+      previous = current
+    end
+    local distance = previous[#candidate]
+    if not best or distance < best_distance then best, best_distance = candidate, distance end
+  end
+  if best and best_distance <= math.max(2, math.floor(#name / 3)) then return best end
+end
+
+--- Embedded module names below a prefix: modules("luatrain.ops.") -> {"luatrain.ops.arith", ...}.
+function core.modules(prefix)
+  local list, seen = {}, {}
+  local i = 0
+  while true do
+    local name = C.lt_embedded_name(i)
+    if name == nil then break end
+    local module = ffi.string(name):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+    if module:sub(1, #prefix) == prefix and not seen[module] then
+      seen[module] = true
+      list[#list + 1] = module
+    end
+    i = i + 1
+  end
+  table.sort(list)
+  return list
+end
+
+return core

@@ -1,0 +1,72 @@
+--- luatrain: tensors, gradients, and the rooms of the library, each loaded when it is first used.
+--
+--   local lt = require "luatrain"
+--   local x = lt.randn(3, 3)
+--   print(x * 2, lt.nn, lt.audio)
+local core = require "luatrain.core"
+local scope = require "luatrain.scope"
+local Tensor = require "luatrain.tensor"
+local op = require "luatrain.op"
+
+local lt = {
+  scope = scope.run, keep = scope.keep, memory = scope.memory,
+  no_grad = op.no_grad, enable_grad = op.enable_grad, grad_enabled = op.grad_enabled,
+  autocast = op.autocast, op = op, Tensor = Tensor, is_tensor = Tensor.is_tensor,
+  time = core.C.lt_time,
+}
+
+--- Number of threads that kernels use; with n, sets it.
+function lt.threads(n)
+  if n then core.C.lt_set_threads(n) end
+  return core.C.lt_threads()
+end
+
+-- Every file in ops/ brings methods and functions; a name in two files is our mistake.
+local ops_loaded = false
+local function load_ops()
+  ops_loaded = true
+  for _, name in ipairs(core.modules "luatrain.ops.") do
+    local module = require(name)
+    for key, f in pairs(module.methods or {}) do
+      assert(Tensor[key] == nil or Tensor[key] == f, "two ops are called " .. key)
+      Tensor[key] = f
+      lt[key] = f
+    end
+    for key, f in pairs(module.functions or {}) do lt[key] = f end
+    for key, f in pairs(module.metamethods or {}) do Tensor[key] = f end
+  end
+end
+
+-- Rooms: lt.nn is luatrain.nn, lt.audio is luatrain.audio, and so on. lt.data etc. likewise.
+local rooms
+local function is_room(name)
+  if not rooms then
+    rooms = {}
+    for _, module in ipairs(core.modules "luatrain.") do
+      local room = module:match "^luatrain%.([%w_]+)"
+      if room ~= "ops" and room ~= "host" and room ~= "init" then rooms[room] = true end
+    end
+  end
+  return rooms[name]
+end
+
+setmetatable(lt, { __index = function(_, key)
+  if not ops_loaded then
+    load_ops()
+    if rawget(lt, key) ~= nil then return rawget(lt, key) end
+  end
+  if type(key) == "string" and is_room(key) then
+    local room = require("luatrain." .. key)
+    lt[key] = room
+    return room
+  end
+  local names = {}
+  for name in pairs(lt) do names[#names + 1] = name end
+  for name in pairs(rooms or {}) do names[#names + 1] = name end
+  local near = core.nearest(tostring(key), names)
+  core.fail("lt.%s does not exist%s", tostring(key), near and "; did you mean lt." .. near .. "?" or "")
+end })
+
+package.loaded["luatrain"] = lt
+load_ops()
+return lt

@@ -1,0 +1,391 @@
+--- Defining ops: a forward and its gradient, side by side; the tape that remembers them.
+--
+-- A node is the `saved` table that a forward filled. Backward walks the nodes that the result
+-- depends on from the youngest to the oldest, adds gradients up, and drops each node's tensors as
+-- it passes.
+local core = require "luatrain.core"
+local scope = require "luatrain.scope"
+local Tensor = require "luatrain.tensor"
+local C, check = core.C, core.check
+
+local op = { defined = {} }
+
+-- ---- grad mode ----------------------------------------------------------------------------------
+local enabled = true      -- whether ops record now
+local user_enabled = true -- what no_grad asked for; ops themselves always run unrecorded
+local autocast = false    -- dtype code that autocast ops compute in, or false
+local serial = 0          -- age of nodes
+
+core.on_raise[#core.on_raise + 1] = function() enabled = user_enabled end
+
+local function with_mode(mode, f, ...)
+  local outer, outer_user = enabled, user_enabled
+  enabled, user_enabled = mode, mode
+  local function finish(ok, ...)
+    enabled, user_enabled = outer, outer_user
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return finish(pcall(f, ...))
+end
+
+--- Runs f(...) without recording; returns what f returns.
+function op.no_grad(f, ...)
+  return with_mode(false, f, ...)
+end
+
+--- Runs f(...) with recording on, also inside no_grad.
+function op.enable_grad(f, ...)
+  return with_mode(true, f, ...)
+end
+
+--- Whether ops are being recorded.
+function op.grad_enabled()
+  return enabled
+end
+
+--- Runs f(...) with matrix products, convolutions and attention in "bf16" (f32 accumulation);
+-- dtype false or "f32" switches it off inside.
+function op.autocast(dtype, f, ...)
+  local outer = autocast
+  autocast = dtype and dtype ~= "f32" and Tensor.dtype_code[dtype] or false
+  local function finish(ok, ...)
+    autocast = outer
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return finish(pcall(f, ...))
+end
+
+--- The dtype that autocast ops compute in now: "bf16" or nil.
+function op.autocast_dtype()
+  return autocast and Tensor.dtype_name[autocast] or nil
+end
+
+-- ---- define -------------------------------------------------------------------------------------
+local BF16 = C.LT_BF16
+local BF16_NUMBER, F32_NUMBER = tonumber(BF16), tonumber(C.LT_F32)
+
+-- Casts are ops themselves (ops/view.lua); fetched at first use.
+local cast_op
+local function cast(t, dtype)
+  cast_op = cast_op or require("luatrain.ops.view").methods.cast
+  return cast_op(t, dtype)
+end
+
+local function prepare(def)
+  -- What an argument becomes before forward sees it.
+  if def.autocast then
+    return function(a)
+      if type(a) == "table" and a.c and autocast and a.c.dtype == F32_NUMBER then
+        return cast(a, Tensor.dtype_name[autocast])
+      end
+      return a
+    end
+  end
+  return function(a)
+    if type(a) == "table" and a.c and a.c.dtype == BF16_NUMBER then return cast(a, "f32") end
+    return a
+  end
+end
+
+local function float(t)
+  local d = t.c.dtype
+  return d <= 3
+end
+
+-- Marks the outputs of a recorded call.
+local function record(saved, y)
+  if y and getmetatable(y) == Tensor and float(y) then
+    y.requires_grad = true
+    y.node = saved
+  end
+end
+
+local source = [[
+local state, forward, name, convert, next_serial, record, backward, fixed, Tensor = ...
+return function(ARGS)
+  CONVERT
+  if state.enabled() and (NEEDS) then
+    local saved = { active = true, name = name, backward = backward, count = COUNT,
+      serial = next_serial(), inputs = { ARGS }, needs = { NEED_LIST } }
+    state.enter()
+    local y1, y2, y3 = forward(saved, ARGS)
+    state.leave()
+    if backward then
+      saved.y1, saved.y2, saved.y3 = y1, y2, y3
+      record(saved, y1)
+      if y2 then record(saved, y2) end
+      if y3 then record(saved, y3) end
+    end
+    return y1, y2, y3
+  end
+  return forward(fixed, ARGS)
+end
+]]
+
+local black_hole = setmetatable({ active = false, needs = {} }, { __newindex = function() end })
+
+local state = {
+  enabled = function() return enabled end,
+  enter = function() enabled = false end,
+  leave = function() enabled = user_enabled end,
+}
+local function next_serial()
+  serial = serial + 1
+  return serial
+end
+
+-- The wrapper's text for a given number of arguments: fixed arity compiles, varargs would not.
+local function wrapper_source(arity, converts)
+  local args, needs, need_list, convert = {}, {}, {}, {}
+  for i = 1, arity do
+    local a = "a" .. i
+    args[i] = a
+    local need = ("type(%s) == 'table' and %s.requires_grad"):format(a, a)
+    needs[i] = need
+    need_list[i] = ("%s and true or false"):format(need)
+    if converts then
+      convert[i] = ("if type(%s) == 'table' and %s.c then %s = convert(%s) end"):format(a, a, a, a)
+    end
+  end
+  local fill = { ARGS = table.concat(args, ", "), NEEDS = table.concat(needs, " or "),
+    NEED_LIST = table.concat(need_list, ", "), CONVERT = table.concat(convert, "\n  "),
+    COUNT = tostring(arity) }
+  return (source:gsub("[A-Z_]+", fill))
+end
+
+-- For ops with any number of arguments (cat, stack).
+local function vararg_wrapper(def, convert, backward)
+  local forward, name = def.forward, def.name
+  return function(...)
+    local n = select("#", ...)
+    local args, needs, any = { ... }, {}, false
+    for i = 1, n do
+      if convert then args[i] = convert(args[i]) end
+      local a = args[i]
+      needs[i] = type(a) == "table" and a.requires_grad and true or false
+      any = any or needs[i]
+    end
+    if not (enabled and any) then return forward(black_hole, unpack(args, 1, n)) end
+    local saved = { active = true, name = name, backward = backward, count = n,
+      serial = next_serial(), inputs = args, needs = needs }
+    state.enter()
+    local y1, y2, y3 = forward(saved, unpack(args, 1, n))
+    state.leave()
+    if backward then
+      saved.y1, saved.y2, saved.y3 = y1, y2, y3
+      record(saved, y1)
+      if y2 then record(saved, y2) end
+      if y3 then record(saved, y3) end
+    end
+    return y1, y2, y3
+  end
+end
+
+--- Defines a differentiable function.
+-- def.name: as users call it. def.forward(saved, ...) returns up to three outputs; what backward
+-- needs goes into fields of `saved` (saved.active says whether anyone will ask, saved.needs[i]
+-- whether argument i wants a gradient). def.backward(saved, dy1, dy2, dy3) returns gradients
+-- aligned with forward's arguments, nil where there is none. def.no_gradient = true says that
+-- there is no gradient. def.half: takes bf16 as it is (otherwise inputs are cast to f32).
+-- def.autocast: computes in the autocast dtype. Neither function is recorded itself.
+-- A recipe may define its own ops in the same way.
+function op.define(def)
+  if not def.backward and not def.no_gradient then
+    core.fail("op %s: give a backward or say no_gradient = true", tostring(def.name))
+  end
+  local convert = (def.autocast or not def.half) and prepare(def) or nil
+  local backward = def.backward or false
+  op.defined[def.name] = def
+  local info = debug.getinfo(def.forward, "u")
+  if info.isvararg or info.nparams < 2 then return vararg_wrapper(def, convert, backward) end
+  local text = wrapper_source(info.nparams - 1, convert ~= nil)
+  return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert,
+    next_serial, record, backward, black_hole, Tensor)
+end
+
+-- ---- arguments ----------------------------------------------------------------------------------
+--- Dimension d of x as 1..x:dim(); negative counts from the end.
+function op.dim(x, d)
+  local n = x.c.ndim
+  if type(d) ~= "number" or d % 1 ~= 0 or d == 0 or d > n or d < -n then
+    core.fail("dimension %s of a tensor with %d; dimensions count from 1, or from -1 at the end",
+      tostring(d), n)
+  end
+  return d < 0 and n + d + 1 or d
+end
+
+-- ---- backward -----------------------------------------------------------------------------------
+-- Nodes that `root` depends on, youngest first.
+local function reachable(root)
+  local list, seen, stack = {}, { [root] = true }, { root }
+  while #stack > 0 do
+    local node = stack[#stack]
+    stack[#stack] = nil
+    list[#list + 1] = node
+    if not node.inputs then
+      core.fail("backward: the graph of %s was already used; say backward(nil, true) the first "
+        .. "time to keep it", node.name)
+    end
+    for i = 1, node.count do
+      local input = node.inputs[i]
+      local parent = node.needs[i] and input.node
+      if parent and not seen[parent] then
+        seen[parent] = true
+        stack[#stack + 1] = parent
+      end
+    end
+  end
+  table.sort(list, function(a, b) return a.serial > b.serial end)
+  return list
+end
+
+-- A gradient that nothing else holds may become a parameter's .grad as it is.
+local function own_gradient(g, node, dy1, dy2, dy3)
+  if g == dy1 or g == dy2 or g == dy3 or g.uses or g.kept or g.c.storage.refs ~= 1 then return false end
+  for _, value in pairs(node) do
+    if value == g then return false end
+  end
+  return true
+end
+
+local function add_to_leaf(t, g, stealable)
+  if t.grad then
+    check(C.lt_add(t.grad.c, t.grad.c, g.c))
+  elseif stealable then
+    t.grad = scope.keep(g)
+  else
+    local copy = scope.keep(g:like())
+    check(C.lt_copy(copy.c, g.c))
+    t.grad = copy
+  end
+end
+
+-- Lets go of a pending gradient once every node that waited for it has run.
+local function consume(g)
+  if not g then return end
+  g.uses = g.uses - 1
+  if g.uses == 0 then
+    g.uses = nil
+    if not g.kept then g:release() end
+  end
+end
+
+local function add_to_pending(t, g)
+  local before = t.pending
+  if not before then
+    g.uses = (g.uses or 0) + 1
+    t.pending = g
+  elseif t.pending_own then
+    check(C.lt_add(before.c, before.c, g.c))
+  else
+    local sum = before:like()
+    check(C.lt_add(sum.c, before.c, g.c))
+    consume(before)
+    sum.uses = 1
+    t.pending, t.pending_own = sum, true
+  end
+end
+
+local function take_pending(y)
+  if not y then return nil end
+  local g = y.pending
+  y.pending, y.pending_own = nil, nil
+  if g and y.hooks then
+    for _, hook in ipairs(y.hooks) do g = hook(g) or g end
+    g.uses = g.uses or 1
+  end
+  if g and y.retains_grad then add_to_leaf(y, g, false) end
+  return g
+end
+
+local function check_gradient(node, i, input, g)
+  if C.lt_tensor_numel(g.c) ~= C.lt_tensor_numel(input.c) then
+    core.fail("%s: gradient of argument %d is %s, the argument is %s", node.name, i,
+      g:shape_text(), input:shape_text())
+  end
+end
+
+local function step_back(node, retain)
+  local dy1, dy2, dy3 = take_pending(node.y1), take_pending(node.y2), take_pending(node.y3)
+  if not (dy1 or dy2 or dy3) then return end
+  local grads = { node.backward(node, dy1, dy2, dy3) }
+  for i = 1, node.count do
+    local g = grads[i]
+    if g and node.needs[i] then
+      local input = node.inputs[i]
+      check_gradient(node, i, input, g)
+      if input.node then
+        add_to_pending(input, g)
+      else
+        if input.hooks then
+          for _, hook in ipairs(input.hooks) do g = hook(g) or g end
+        end
+        add_to_leaf(input, g, own_gradient(g, node, dy1, dy2, dy3))
+      end
+    end
+  end
+  consume(dy1)
+  consume(dy2)
+  consume(dy3)
+  if not retain then
+    for key in pairs(node) do
+      if key ~= "name" and key ~= "serial" then node[key] = nil end
+    end
+  end
+end
+
+--- Gradients of this tensor with respect to every leaf it was computed from, added to their .grad.
+-- gradient: of the same shape, needed unless this tensor has one element. retain_graph: keep the
+-- graph for a second call.
+function Tensor:backward(gradient, retain_graph)
+  if not self.requires_grad then
+    core.fail("backward: this tensor does not depend on anything that requires a gradient")
+  end
+  if not gradient then
+    if self:numel() ~= 1 then
+      core.fail("backward: a tensor %s needs a gradient of its shape; only a single value has a "
+        .. "natural one", self:shape_text())
+    end
+    gradient = self:like()
+    check(C.lt_fill(gradient.c, 1))
+  end
+  if not self.node then
+    add_to_leaf(self, gradient, false)
+    return
+  end
+  local nodes = reachable(self.node)
+  gradient.uses = (gradient.uses or 0) + 2  -- never released: the caller's
+  self.pending = gradient
+  local outer = enabled
+  enabled = false
+  for i = 1, #nodes do step_back(nodes[i], retain_graph) end
+  enabled = outer
+  gradient.uses = nil
+end
+
+--- Calls f(gradient) when this tensor's gradient is known; what f returns replaces it.
+function Tensor:register_hook(f)
+  self.hooks = self.hooks or {}
+  table.insert(self.hooks, f)
+  return self
+end
+
+--- Keeps the gradient of a tensor that is not a leaf in its .grad.
+function Tensor:retain_grad()
+  self.retains_grad = true
+  return self
+end
+
+--- Marks a leaf as wanting a gradient (or not: set_requires_grad(false)).
+function Tensor:set_requires_grad(on)
+  if self.node then core.fail("requires_grad can be set on leaves only; use detach()") end
+  if on ~= false and not float(self) then
+    core.fail("only floating point tensors have gradients, this one is %s", self:dtype())
+  end
+  self.requires_grad = on ~= false
+  return self
+end
+
+return op

@@ -1,0 +1,69 @@
+// launcher: the `luatrain` program. Chooses the library built for this processor and enters it.
+//
+// LT_LEVEL=v2|v3|v4|generic in the environment overrides the choice.
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef int (*main_fn)(int argc, char **argv);
+
+static const char *const levels[] = {"v4", "v3", "v2", "generic"};
+
+static int supported(const char *level)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    if (strcmp(level, "v4") == 0)
+        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+    if (strcmp(level, "v3") == 0) return v3;
+    if (strcmp(level, "v2") == 0)
+        return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+#endif
+    return strcmp(level, "generic") == 0;
+}
+
+// The library beside the program (a build tree) or in ../lib.../luatrain (an installation).
+static void *open_library(const char *dir, const char *level)
+{
+    static const char *const places[] = {"", "/../lib/luatrain", "/../lib/x86_64-linux-gnu/luatrain",
+                                         "/../lib/aarch64-linux-gnu/luatrain", "/../lib64/luatrain"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char path[PATH_MAX + 96];
+        snprintf(path, sizeof path, "%s%s/libluatrain-%s.so", dir, places[i], level);
+        if (access(path, R_OK) == 0) return dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    char dir[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    dir[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(dir, '/');
+    if (slash) *slash = 0;
+    const char *wanted = getenv("LT_LEVEL");
+    void *library = NULL;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels && !library; i++)
+        if (wanted ? strcmp(wanted, levels[i]) == 0 : supported(levels[i]))
+            library = open_library(dir, levels[i]);
+    if (!library) {
+        const char *why = dlerror();
+        fprintf(stderr, "luatrain: no library for this processor beside %s: %s\n", dir,
+                why ? why : "none found");
+        return 1;
+    }
+    main_fn enter = (main_fn)dlsym(library, "lt_main");
+    if (!enter) {
+        fprintf(stderr, "luatrain: %s\n", dlerror());
+        return 1;
+    }
+    return enter(argc, argv);
+}
