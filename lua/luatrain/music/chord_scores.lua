@@ -9,9 +9,10 @@
 -- kind that the score looks at. What agrees, with the ground rule that the roots are equal (tones as
 -- `chord.encode` gives them):
 --
---     root      nothing more            triads    tones 0 to 7 above the root       majmin    as triads; truth maj, min or N
---     thirds    minor third or not      tetrads   all twelve tones                  sevenths  as tetrads; truth maj, min,
---     mirex     three common pitch classes, whatever the root                                 maj7, 7, min7 or N
+--     root      nothing more                        tetrads   all twelve tones
+--     thirds    minor third or not                  majmin    as triads, where the truth is maj, min or N
+--     triads    tones 0 to 7 above the root         sevenths  as tetrads, where it is maj, min, maj7, 7, min7 or N
+--     mirex     three common pitch classes, whatever the root
 --
 -- and `_inv` of each but root and mirex: the bass too. Definitions: Raffel et al., mir_eval (2014); Pauwels and
 -- Peeters, "Evaluating automatically estimated chord sequences" (2013).

@@ -1,0 +1,150 @@
+-- The decoder against a plain Viterbi search over all frames, and against sequences whose answer is known.
+
+local ffi = require "ffi"
+local chord = require "luatrain.music.chord"
+local decode = require "luatrain.music.chord_decode"
+
+-- Frames as three arrays of log-probabilities; `at(t)` gives type, root, bass and how sure (0 to 1) of frame t.
+local function frames(n, at)
+  local kind, root, bass = ffi.new("float[?]", n * 32), ffi.new("float[?]", n * 12), ffi.new("float[?]", n * 12)
+  local function fill(row, width, hot, sure)
+    for i = 0, width - 1 do row[i] = math.log((1 - sure) / width) end
+    row[hot] = math.log(sure + (1 - sure) / width)
+  end
+  for t = 0, n - 1 do
+    local k, r, b, sure = at(t)
+    fill(kind + t * 32, 32, k, sure)
+    fill(root + t * 12, 12, r, sure)
+    fill(bass + t * 12, 12, b, sure)
+  end
+  return kind, root, bass
+end
+
+local function push(decoder, n, at)
+  local kind, root, bass = frames(n, at)
+  decoder:push(kind, root, bass, n)
+  return decoder
+end
+
+local function noisy(n, seed)
+  math.randomseed(seed)
+  local kind, root, bass = frames(n, function() return 0, 0, 0, 0 end)
+  for i = 0, n * 32 - 1 do kind[i] = math.log(math.random()) end
+  for i = 0, n * 12 - 1 do root[i] = math.log(math.random()) end
+  for i = 0, n * 12 - 1 do bass[i] = math.log(math.random()) end
+  return kind, root, bass
+end
+
+-- Labels (without bass) of the frames by the textbook recursion, in plain tables.
+local function viterbi(kind, root, n, penalty)
+  local function score(t, s)
+    if s == 0 then return kind[t * 32] - math.log(12) end
+    local k = math.floor((s - 1) / 12)
+    return kind[t * 32 + k + 1] + root[t * 12 + (s - 1) % 12]
+  end
+  local delta, back = {}, {}
+  for s = 0, 372 do delta[s] = score(0, s) end
+  for t = 1, n - 1 do
+    local new = {}
+    back[t] = {}
+    for s = 0, 372 do
+      local from, most = s, delta[s]
+      for p = 0, 372 do
+        if delta[p] - penalty > most then from, most = p, delta[p] - penalty end
+      end
+      back[t][s], new[s] = from, most + score(t, s)
+    end
+    delta = new
+  end
+  local best = 0
+  for s = 1, 372 do
+    if delta[s] > delta[best] then best = s end
+  end
+  local path = {}
+  for t = n - 1, 0, -1 do
+    path[t] = best
+    if t > 0 then best = back[t][best] end
+  end
+  return path
+end
+
+describe("the chord decoder", function()
+  it("finds the chords, their bass and the boundaries", function()
+    local decoder = push(decode.new { step = 0.1 }, 90, function(t)
+      if t < 30 then return 1, 0, 0, 0.9 end                    -- C:maj
+      if t < 60 then return 13, 9, 0, 0.9 end                   -- A:min7/b3
+      return 0, 0, 0, 0.9                                       -- N
+    end)
+    local got = decoder:finish(9.5)
+    assert.equal(3, #got)
+    assert.same({ "C:maj", "A:min7/b3", "N" }, { got[1].label, got[2].label, got[3].label })
+    assert.equal(0, got[1].start)
+    assert.near(2.95, got[1].stop, 1e-6)
+    assert.equal(got[1].stop, got[2].start)
+    assert.near(5.95, got[2].stop, 0.02)
+    assert.equal(9.5, got[3].stop)
+  end)
+
+  it("puts a boundary where the scores cross", function()
+    local decoder = push(decode.new { step = 1, penalty = 1 }, 3, function(t)
+      if t == 0 then return 1, 0, 0, 0.9 end
+      return 2, 0, 0, t == 1 and 0.3 or 0.9
+    end)
+    local got = decoder:finish()
+    local lead = math.log(0.9 + 0.1 / 32) - math.log(0.1 / 32)
+    local gain = math.log(0.3 + 0.7 / 32) - math.log(0.7 / 32)
+    assert.near(lead / (lead + gain), got[1].stop, 1e-6)
+    assert.equal(2.5, got[2].stop)
+  end)
+
+  it("ignores what is shorter than the penalty allows", function()
+    local function count(penalty)
+      local decoder = decode.new { step = 0.1, penalty = penalty }
+      return #push(decoder, 40, function(t) return 1, t == 20 and 7 or 0, 0, 0.7 end):finish()
+    end
+    assert.equal(1, count(6))
+    assert.equal(3, count(0.5))
+  end)
+
+  it("agrees with a plain search, pushed at once or frame by frame", function()
+    for seed = 1, 3 do
+      local n = 40
+      local kind, root, bass = noisy(n, seed)
+      local path = viterbi(kind, root, n, 2)
+      local whole, pieces = decode.new { step = 1, penalty = 2 }, decode.new { step = 1, penalty = 2 }
+      whole:push(kind, root, bass, n)
+      for t = 0, n - 1 do pieces:push(kind + t * 32, root + t * 12, bass + t * 12, 1) end
+      local got = whole:finish()
+      assert.same(got, pieces:finish())
+      local i = 1
+      for t = 0, n - 1 do
+        while t > got[i].stop do i = i + 1 end
+        local s = path[t]
+        local wanted = s == 0 and "N" or chord.label(math.floor((s - 1) / 12) + 1, (s - 1) % 12)
+        assert.equal(wanted, (got[i].label:gsub("/.*", "")))
+      end
+    end
+  end)
+
+  it("settles long songs piece by piece with the same result", function()
+    local n = 2000
+    local function at(t) return 1 + math.floor(t / 25) % 7, math.floor(t / 25) % 12, 0, 0.6 end
+    local kind, root, bass = frames(n, at)
+    local long, short = decode.new { step = 0.1, lag = 4096 }, decode.new { step = 0.1, lag = 64 }
+    long:push(kind, root, bass, n)
+    short:push(kind, root, bass, n)
+    local wanted = long:finish()
+    assert.equal(80, #wanted)
+    assert.same(wanted, short:finish())
+    local seen = {}
+    local emitting = decode.new { step = 0.1, lag = 64, emit = function(s) seen[#seen + 1] = s end }
+    emitting:push(kind, root, bass, n)
+    assert.is_true(#seen > 70)
+    assert.same({}, emitting:finish())
+    assert.same(wanted, seen)
+  end)
+
+  it("gives nothing for no frames", function()
+    assert.same({}, decode.new({ step = 1 }):finish())
+  end)
+end)
