@@ -1,0 +1,183 @@
+-- Scopes, ownership, the tape and the errors a user meets.
+local function storages()
+  collectgarbage()
+  collectgarbage()
+  return lt.memory().storages
+end
+
+describe("scope", function()
+  it("releases what is not returned", function()
+    local before = storages()
+    local kept
+    lt.scope(function()
+      for _ = 1, 10 do lt.zeros(5) end
+      kept = lt.scope(function()
+        local inner = lt.ones(3)
+        lt.zeros(3)
+        return { inner = inner }
+      end)
+      assert.are.equal(before + 11, lt.memory().storages)
+      assert.are.equal(1, kept.inner:get(1))
+    end)
+    assert.is_false(kept.inner:is_alive())
+    assert.are.equal(before, storages())
+  end)
+
+  it("releases on errors", function()
+    local before = storages()
+    local ok, e = pcall(lt.scope, function()
+      lt.zeros(5)
+      error "boom"
+    end)
+    assert.is_false(ok)
+    assert.is_truthy(e:find "boom")
+    assert.are.equal(before, storages())
+  end)
+
+  it("keeps what lt.keep took out", function()
+    local kept
+    lt.scope(function() kept = lt.keep(lt.ones(3)) end)
+    assert.are.equal(1, kept:get(2))
+  end)
+
+  it("explains a stale use", function()
+    local stale
+    lt.scope(function() stale = lt.ones(3) end)
+    local ok, e = pcall(function() return stale + 1 end)
+    assert.is_false(ok)
+    assert.is_truthy(e:find "released with its scope; use lt.keep")
+    assert.is_truthy(e:find "core_spec.lua")
+  end)
+
+  it("lets memory be reused step after step", function()
+    lt.scope(function() lt.zeros(1000, 1000) end)
+    local before = lt.memory()
+    for _ = 1, 50 do
+      lt.scope(function() return lt.zeros(1000, 1000):item_count end)
+    end
+    assert.are.equal(before.live, lt.memory().live)
+    assert.is_true(lt.memory().cached <= before.cached + 4096)
+  end)
+end)
+
+describe("autograd", function()
+  it("adds gradients of repeated use and of repeated calls", function()
+    local x = lt.tensor { 1, 2, 3 }:set_requires_grad()
+    local y = x * x + x * 2
+    y:sum():backward()
+    assert.are.same({ 4, 6, 8 }, x.grad:flat())
+    (x * 1):sum():backward()
+    assert.are.same({ 5, 7, 9 }, x.grad:flat())
+  end)
+
+  it("stops at no_grad and detach", function()
+    local x = lt.ones(2):set_requires_grad()
+    assert.is_false(lt.no_grad(function() return (x * 2).requires_grad end))
+    assert.is_false(x:detach().requires_grad)
+    assert.is_true((x * 2).requires_grad)
+  end)
+
+  it("is itself again after an error in no_grad and in an op", function()
+    pcall(lt.no_grad, function() error "x" end)
+    assert.is_true(lt.grad_enabled())
+    local x = lt.ones(2):set_requires_grad()
+    pcall(function() return x + lt.ones(3) end)
+    assert.is_true(lt.grad_enabled())
+  end)
+
+  it("refuses a second backward and a non-scalar without gradient", function()
+    local x = lt.ones(2):set_requires_grad()
+    local y = (x * 2):sum()
+    y:backward()
+    assert.has_error(function() y:backward() end)
+    assert.has_error(function() (x * 2):backward() end)
+    assert.has_error(function() lt.ones(1):backward() end)
+  end)
+
+  it("keeps the graph when asked", function()
+    local x = lt.ones(2):set_requires_grad()
+    local y = (x * 2):sum()
+    y:backward(nil, true)
+    y:backward()
+    assert.are.same({ 4, 4 }, x.grad:flat())
+  end)
+
+  it("calls hooks with gradients, also of inner tensors", function()
+    local x = lt.ones(2):set_requires_grad()
+    local seen = {}
+    local y = x * 3
+    y:register_hook(function(g) seen[1] = g:flat() return g * 10 end)
+    y:retain_grad()
+    y:sum():backward()
+    assert.are.same({ 1, 1 }, seen[1])
+    assert.are.same({ 30, 30 }, x.grad:flat())
+    assert.are.same({ 10, 10 }, y.grad:flat())
+  end)
+
+  it("takes custom functions", function()
+    local double = lt.op.define {
+      name = "double_in_test",
+      forward = function(_, x) return x * 2 end,
+      backward = function(_, dy) return dy * 2 end,
+    }
+    local x = lt.ones(2):set_requires_grad()
+    double(double(x)):sum():backward()
+    assert.are.same({ 4, 4 }, x.grad:flat())
+    lt.op.defined.double_in_test = nil
+  end)
+
+  it("returns every storage after a step in a scope", function()
+    local w = lt.ones(4, 4):set_requires_grad()
+    local function step()
+      lt.scope(function()
+        local x = lt.ones(3, 4)
+        lt.matmul(x, w):relu():sum():backward()
+      end)
+      w.grad:release()
+      w.grad = nil
+    end
+    step()
+    local before = storages()
+    for _ = 1, 5 do step() end
+    assert.are.equal(before, storages())
+  end)
+end)
+
+describe("errors", function()
+  it("stand at the user's line and say what was wanted", function()
+    local cases = {
+      { function() return lt.zeros(2, 3) + lt.zeros(4) end, "%(2, 3%).*%(4%)" },
+      { function() return lt.zeros(2, -1) end, "whole number" },
+      { function() return lt.zeros(2):sum(3) end, "dimension 3" },
+      { function() return lt.sofmax end, "did you mean lt.softmax" },
+      { function() return lt.tensor({ 1, "x" }) end, "string" },
+    }
+    for _, case in ipairs(cases) do
+      local ok, e = pcall(case[1])
+      assert.is_false(ok)
+      assert.is_truthy(e:find(case[2]), e)
+      assert.is_truthy(e:find "core_spec.lua:%d+:", e)
+    end
+  end)
+
+  it("run out of memory like any other error", function()
+    local core = require "luatrain.core"
+    core.C.lt_memory_limit(lt.memory().live + 4096)
+    local ok, e = pcall(lt.zeros, 1000, 1000)
+    core.C.lt_memory_limit(0)
+    assert.is_false(ok)
+    assert.is_truthy(e:find "out of memory")
+    assert.are.equal(1e6, lt.zeros(1000, 1000):numel())
+  end)
+end)
+
+describe("printing", function()
+  it("looks like PyTorch", function()
+    assert.are.equal("tensor([[1., 2.],\n        [3., 4.]])", tostring(lt.tensor { { 1, 2 }, { 3, 4 } }))
+    assert.are.equal("tensor([0.5000, 1.2500])", tostring(lt.tensor { 0.5, 1.25 }))
+    assert.are.equal("tensor([1, 2], dtype=i64)", tostring(lt.tensor({ 1, 2 }, "i64")))
+    assert.are.equal("tensor([], size=(0, 3))", tostring(lt.zeros(0, 3)))
+    assert.is_truthy(tostring(lt.zeros(100, 100)):find "%.%.%.")
+    assert.is_true(#tostring(lt.zeros(100, 100)) < 2000)
+  end)
+end)
