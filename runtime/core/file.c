@@ -3,8 +3,7 @@
 // A write is: temporary file in the same directory, write, fsync, rename, fsync of the directory
 // (T. Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014). A failed fsync means the
 // new file does not exist: it is never tried again on the same descriptor.
-#define _GNU_SOURCE
-#include "internal.h"
+#include "core/internal.h"
 
 #include <dirent.h>
 #include <errno.h>

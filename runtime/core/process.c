@@ -1,6 +1,5 @@
 // process: child programs without a shell: log file, exit code, time limit, group kill.
-#define _GNU_SOURCE
-#include "internal.h"
+#include "core/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

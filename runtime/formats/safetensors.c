@@ -3,8 +3,7 @@
 //
 // Refused, with the tensor or the position named: everything the reference refuses, and duplicate
 // names, which it lets pass. Nothing in a file is trusted: sizes are checked before they are used.
-#define _GNU_SOURCE
-#include "internal.h"
+#include "core/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 // safetensors_write: the writer of safetensors files, byte for byte as the reference writes them:
 // tensors by dtype (largest of the reference's enum first), then by name; header padded to 8 bytes.
-#define _GNU_SOURCE
-#include "internal.h"
+#include "core/internal.h"
 
 #include <stdio.h>
 
