@@ -23,6 +23,10 @@ local MINORS = { "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"
 
 -- ---- reading ---------------------------------------------------------------------------------
 
+-- Oddities that mean a part of the music is missing.
+local DAMAGE = { "chunk cut short by the end of the file", "track abandoned at bytes that mean nothing",
+  "track announced but missing" }
+
 -- One function per kind of event: adds it to the song.
 local take = {}
 
@@ -84,6 +88,9 @@ local function song_of(handle, options)
     tempos = {}, time_signatures = {}, key_signatures = {}, controls = {}, programs = {}, bends = {},
     texts = {}, track_names = {}, warnings = warnings_of(handle),
   }
+  for _, words in ipairs(DAMAGE) do
+    if song.warnings[words] and not song.damage then song.damage = words end
+  end
   local events = C.lt_midi_events(handle)
   for i = 0, tonumber(info.events) - 1 do
     local add = take[events[i].kind]
@@ -92,19 +99,23 @@ local function song_of(handle, options)
   return song
 end
 
-local function opened(open, options)
+local function opened(open, name, options)
   local out = ffi.new "lt_midi *[1]"
   check(open(out, (options.track or 1) - 1))
   local handle = ffi.gc(out[0], C.lt_midi_close)
   local song = song_of(handle, options)
   C.lt_midi_close(ffi.gc(handle, nil))
+  if options.strict and song.damage then
+    core.fail_as("format", "%s: damaged MIDI file: %s", name, song.damage)
+  end
   return song
 end
 
 --- Reads a MIDI file.
 -- @param path    the file, at most 16 MiB
 -- @param options {pedal = true: stop is where the sound ends with the sustain pedal, instead of where
---   the key is released; track = which track of a type 2 file (default 1)}
+--   the key is released; strict = true: raise where a part of the music is missing (song.damage);
+--   track = which track of a type 2 file (default 1)}
 -- @return song = {
 --     notes = list of {start, stop, sustained (seconds), pitch, velocity, channel, program, track,
 --       drum}, by start, then pitch,
@@ -114,18 +125,20 @@ end
 --     controls = list of {time, number, value, channel, track}, programs, bends: alike,
 --     texts = list of {time, kind = "lyric" | "text" | "marker" | ..., text, track},
 --     track_names = {[track] = name}, duration (seconds to the last event), format, tracks, ppq
---       (ticks per quarter note), warnings = {[words] = count} }
+--       (ticks per quarter note), warnings = {[words] = count}, damage = words where a part of the
+--       music is missing, else nil }
 --   Raises where the file is no MIDI file or nothing in it can be read.
 -- @usage for _, n in ipairs(lt.midi.read("song.mid").notes) do print(n.start, n.pitch) end
 function midi.read(path, options)
-  return opened(function(out, track) return C.lt_midi_open(out, path, track) end, options or {})
+  return opened(function(out, track) return C.lt_midi_open(out, path, track) end, path, options or {})
 end
 
 --- Reads a MIDI file held in a string; `name` is what errors call it. Options as in midi.read.
 function midi.parse(data, name, options)
+  name = name or "midi"
   return opened(function(out, track)
-    return C.lt_midi_parse(out, name or "midi", data, #data, track)
-  end, options or {})
+    return C.lt_midi_parse(out, name, data, #data, track)
+  end, name, options or {})
 end
 
 -- ---- writing ---------------------------------------------------------------------------------

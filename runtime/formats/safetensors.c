@@ -573,7 +573,7 @@ static lt_status entry_at(const entry **e, const lt_safetensors *f, int64_t inde
 
 lt_status lt_safetensors_entry(lt_safetensors_info *info, const lt_safetensors *f, int64_t index)
 {
-    const entry *e;
+    const entry *e = NULL;
     LT_TRY(entry_at(&e, f, index));
     *info = (lt_safetensors_info){
         .name = {e->name.text, e->name.length},
@@ -602,7 +602,7 @@ int64_t lt_safetensors_find(const lt_safetensors *f, const char *name, int64_t l
 
 lt_status lt_safetensors_read(lt_tensor *t, const lt_safetensors *f, int64_t index)
 {
-    const entry *e;
+    const entry *e = NULL;
     int64_t shape[LT_MAX_DIMS];
     LT_TRY(entry_at(&e, f, index));
     LT_REQUIRE(dtypes[e->dtype].dtype >= 0, LT_ERR_FORMAT,

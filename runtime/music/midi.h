@@ -3,7 +3,7 @@
 #ifndef LT_MUSIC_MIDI_H
 #define LT_MUSIC_MIDI_H
 
-#include "../core/internal.h"
+#include "core/internal.h"
 
 enum {
     WARN_CUT_SHORT, WARN_BROKEN_TRACK, WARN_FEWER_TRACKS, WARN_MORE_TRACKS, WARN_SKIPPED_CHUNK,
