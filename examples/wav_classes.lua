@@ -1,11 +1,10 @@
 -- Learns which class a sound belongs to, from a folder that holds one folder of WAV files a class.
 --
 --   luatrain run examples/wav_classes.lua train --files my/sounds --epochs 30
---   luatrain run examples/wav_classes.lua evaluate --checkpoint runs/.../checkpoints/best.safetensors
 --   luatrain run examples/wav_classes.lua classify new.wav --checkpoint runs/.../best.safetensors
 --
 -- Data: my/sounds/<class>/<any name>.wav (or .flac, .ogg, .mp3), any sample rate.
--- Expect: three classes of synthetic tones, 24 files each: val_accuracy 1.0 within 10 epochs.
+-- Expect: val_accuracy 1.0 within 10 epochs on three classes of plain tones, 24 files each.
 local lt = require "luatrain"
 local nn, config = lt.nn, lt.config
 local recipe = { summary = "Classifies WAV files by the folder they are in" }
@@ -34,9 +33,8 @@ function recipe.data(c)
 end
 
 function recipe.model(c)
-  local function block(from, to)
-    return nn.Sequential { nn.Conv2d(from, to, 3, { padding = 1 }), nn.BatchNorm2d(to), nn.ReLU(),
-      nn.MaxPool2d(2) }
+  local function block(a, b)
+    return nn.Sequential { nn.Conv2d(a, b, 3, { padding = 1 }), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2) }
   end
   return nn.Sequential { block(1, c.width), block(c.width, 2 * c.width),
     block(2 * c.width, 4 * c.width), nn.AdaptiveAvgPool2d(1), nn.Flatten(),

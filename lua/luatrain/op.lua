@@ -307,7 +307,12 @@ local function check_gradient(node, i, input, g)
   end
 end
 
-local function step_back(node, retain)
+-- Outputs of a node whose gradients are all used: nothing on the tape looks at them again.
+local function drop_output(y)
+  if y and y.node and not y.kept and not y.retains_grad then y:release() end
+end
+
+local function step_back(node, retain, release)
   local dy1, dy2, dy3 = take_pending(node.y1), take_pending(node.y2), take_pending(node.y3)
   if not (dy1 or dy2 or dy3) then return end
   local grads = { node.backward(node, dy1, dy2, dy3) }
@@ -329,6 +334,11 @@ local function step_back(node, retain)
   consume(dy1)
   consume(dy2)
   consume(dy3)
+  if release then
+    drop_output(node.y1)
+    drop_output(node.y2)
+    drop_output(node.y3)
+  end
   if not retain then
     for key in pairs(node) do
       if key ~= "name" and key ~= "serial" then node[key] = nil end
@@ -337,9 +347,10 @@ local function step_back(node, retain)
 end
 
 --- Gradients of this tensor with respect to every leaf it was computed from, added to their .grad.
--- gradient: of the same shape, needed unless this tensor has one element. retain_graph: keep the
--- graph for a second call.
-function Tensor:backward(gradient, retain_graph)
+-- gradient: of the same shape, needed unless this tensor has one element. retain_graph = true keeps
+-- the graph for a second call. release = true gives back the memory of every intermediate result
+-- as soon as it has served (the trainer does this: a step's results are read before).
+function Tensor:backward(gradient, retain_graph, release)
   if not self.requires_grad then
     core.fail("backward: this tensor does not depend on anything that requires a gradient")
   end
@@ -360,7 +371,7 @@ function Tensor:backward(gradient, retain_graph)
   self.pending = gradient
   local outer = enabled
   enabled = false
-  for i = 1, #nodes do step_back(nodes[i], retain_graph) end
+  for i = 1, #nodes do step_back(nodes[i], retain_graph, release) end
   enabled = outer
   gradient.uses = nil
 end
