@@ -162,10 +162,72 @@ lt_status lt_arange(lt_tensor *y, double start, double step);
 // ---- norm --------------------------------------------------------------------------------------
 
 // ---- softmax -----------------------------------------------------------------------------------
+// y <- softmax of x along dimension dim (from 0), or its logarithm; f32 or bf16, any strides.
+lt_status lt_softmax(lt_tensor *y, const lt_tensor *x, int32_t dim, bool log);
+// From the result y of the forward pass.
+lt_status lt_softmax_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *y, int32_t dim,
+                              bool log);
 
 // ---- loss --------------------------------------------------------------------------------------
+// Reductions: 0 none (loss has one element for each target), 1 mean, 2 sum (loss is a scalar).
+//
+// Cross entropy of logits x (N, C) or (N, C, d...), f32 or bf16. target: class indices (N, d...) i64
+// from 0, or f32 probabilities of x's shape. weight (C) f32 is optional. Targets equal to `ignore`
+// count nothing; any other outside 0 .. C-1 is an error. lse (N, d...) f32 contiguous and total
+// (scalar) are kept for the backward pass: each row's log sum exp, and the sum of the weights.
+lt_status lt_cross_entropy(lt_tensor *loss, lt_tensor *lse, lt_tensor *total, const lt_tensor *x,
+                           const lt_tensor *target, const lt_tensor *weight, int64_t ignore,
+                           double smoothing, int32_t reduction);
+lt_status lt_cross_entropy_backward(lt_tensor *dx, const lt_tensor *dloss, const lt_tensor *x,
+                                    const lt_tensor *lse, const lt_tensor *total,
+                                    const lt_tensor *target, const lt_tensor *weight,
+                                    int64_t ignore, double smoothing, int32_t reduction);
+// The same from log-probabilities x (f32), class indices only.
+lt_status lt_nll_loss(lt_tensor *loss, lt_tensor *total, const lt_tensor *x,
+                      const lt_tensor *target, const lt_tensor *weight, int64_t ignore,
+                      int32_t reduction);
+lt_status lt_nll_loss_backward(lt_tensor *dx, const lt_tensor *dloss, const lt_tensor *total,
+                               const lt_tensor *target, const lt_tensor *weight, int64_t ignore,
+                               int32_t reduction);
+
+// Losses of x against target element by element, f32, any strides, one shape. weight multiplies
+// each loss; pos_weight (BCE_LOGITS only) the positive part. scale is huber's delta and smooth_l1's
+// beta; the mean is the sum over divisor.
+enum {
+    LT_LOSS_MSE,
+    LT_LOSS_L1,
+    LT_LOSS_SMOOTH_L1,
+    LT_LOSS_HUBER,
+    LT_LOSS_BCE,
+    LT_LOSS_BCE_LOGITS,
+    LT_LOSS_KL_DIV,
+    LT_LOSS_KL_DIV_LOG,
+    LT_LOSS_KINDS
+};
+lt_status lt_pointwise_loss(lt_tensor *loss, const lt_tensor *x, const lt_tensor *target,
+                            const lt_tensor *weight, const lt_tensor *pos_weight, int32_t kind,
+                            int32_t reduction, double scale, double divisor);
+lt_status lt_pointwise_loss_backward(lt_tensor *dx, const lt_tensor *dloss, const lt_tensor *x,
+                                     const lt_tensor *target, const lt_tensor *weight,
+                                     const lt_tensor *pos_weight, int32_t kind, int32_t reduction,
+                                     double scale, double divisor);
 
 // ---- attention ---------------------------------------------------------------------------------
+// out (B, H, L, D) <- softmax(q k' scale + mask) v for q (B, H, L, D) and k, v (B, H, S, D), all f32
+// or all bf16, any strides. lse (B, H, L) f32 is kept for the backward pass: the base-2 logarithm of
+// each query's sum of exponentials. Optional: mask (B, H, L, S), f32 to add or bool with true where a
+// key takes part (expanded views allowed); padding (B, S) bool, true where a key is ignored; seed
+// (2) i64 (seed, counter) when dropout > 0. causal: query i sees keys 0 .. i. A query without
+// any key to see gives zeros.
+lt_status lt_attention(lt_tensor *out, lt_tensor *lse, const lt_tensor *q, const lt_tensor *k,
+                       const lt_tensor *v, const lt_tensor *mask, const lt_tensor *padding,
+                       const lt_tensor *seed, double scale, double dropout, bool causal);
+// Overwrites dq, dk and dv. mask gets no gradient.
+lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, const lt_tensor *dout,
+                                const lt_tensor *out, const lt_tensor *lse, const lt_tensor *q,
+                                const lt_tensor *k, const lt_tensor *v, const lt_tensor *mask,
+                                const lt_tensor *padding, const lt_tensor *seed, double scale,
+                                double dropout, bool causal);
 
 // ---- lstm --------------------------------------------------------------------------------------
 

@@ -1,0 +1,83 @@
+// tile: products of small matrices that lie in cache, for kernels that fuse them with other work.
+//
+// c (m, n) = or += a (m, k) b (k, n), row-major b and c. m is rounded up to TILE_ROWS and n to
+// TILE_LANES: a's rows, and the columns of b and c, must exist that far (what they hold does not
+// matter); k is taken exactly. The registers hold TILE_ROWS by TILE_PANEL results, two vectors wide,
+// which is enough to hide the latency of a fused multiply-add.
+#ifndef LT_TILE_H
+#define LT_TILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(__AVX512F__)
+enum { TILE_LANES = 16, TILE_ROWS = 8 };
+#elif defined(__AVX2__)
+enum { TILE_LANES = 8, TILE_ROWS = 4 };
+#else
+enum { TILE_LANES = 4, TILE_ROWS = 4 };
+#endif
+enum { TILE_PANEL = 2 * TILE_LANES };
+
+// Vectors in registers, and the same where they lie unaligned in memory.
+typedef float tile_vec __attribute__((vector_size(sizeof(float) * TILE_LANES)));
+typedef float tile_mem __attribute__((vector_size(sizeof(float) * TILE_LANES), aligned(4), may_alias));
+
+static inline tile_vec tile_load(const float *p) { return (tile_vec)*(const tile_mem *)p; }
+static inline int64_t tile_round(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// One block of TILE_ROWS rows and `width` vectors; a[i * ai + p * ap]. width, and one of ai and ap,
+// are constants where this is inlined.
+static inline __attribute__((always_inline)) void
+tile_block(const int width, float *c, int64_t ldc, const float *a, int64_t ai, int64_t ap,
+           const float *b, int64_t ldb, int64_t k, bool add)
+{
+    tile_vec sum[TILE_ROWS][2];
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE_ROWS; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < width; j++)
+            sum[i][j] = add ? tile_load(c + i * ldc + j * TILE_LANES) : (tile_vec){0};
+    for (int64_t p = 0; p < k; p++) {
+        tile_vec b0 = tile_load(b + p * ldb);
+        tile_vec b1 = width > 1 ? tile_load(b + p * ldb + TILE_LANES) : b0;
+#pragma GCC unroll 8
+        for (int i = 0; i < TILE_ROWS; i++) {
+            float x = a[i * ai + p * ap];
+            sum[i][0] += x * b0;
+            if (width > 1) sum[i][1] += x * b1;
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE_ROWS; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < width; j++) *(tile_mem *)(c + i * ldc + j * TILE_LANES) = sum[i][j];
+}
+
+// Here a is row-major, lda from one row to the next.
+static void tile_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                      int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
+{
+    int64_t j = 0;
+    for (; j + TILE_LANES < n; j += TILE_PANEL)
+        for (int64_t i = 0; i < m; i += TILE_ROWS)
+            tile_block(2, c + i * ldc + j, ldc, a + i * lda, lda, 1, b + j, ldb, k, add);
+    for (; j < n; j += TILE_LANES)
+        for (int64_t i = 0; i < m; i += TILE_ROWS)
+            tile_block(1, c + i * ldc + j, ldc, a + i * lda, lda, 1, b + j, ldb, k, add);
+}
+
+// Here a is given transposed, (k, m) row-major.
+static void tile_gemm_ta(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                         int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
+{
+    int64_t j = 0;
+    for (; j + TILE_LANES < n; j += TILE_PANEL)
+        for (int64_t i = 0; i < m; i += TILE_ROWS)
+            tile_block(2, c + i * ldc + j, ldc, a + i, 1, lda, b + j, ldb, k, add);
+    for (; j < n; j += TILE_LANES)
+        for (int64_t i = 0; i < m; i += TILE_ROWS)
+            tile_block(1, c + i * ldc + j, ldc, a + i, 1, lda, b + j, ldb, k, add);
+}
+
+#endif
