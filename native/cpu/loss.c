@@ -169,10 +169,17 @@ static lt_status loss_backward_cpu(const void *args)
 
 // ---- checks and the public functions -----------------------------------------------------------
 
-static lt_status check_inputs(const char *op, const lt_tensor *x, const lt_tensor *target,
-                              const lt_tensor *weight, const lt_tensor *pos_weight, int32_t kind,
-                              int32_t reduction, float scale)
+// As users call the kinds.
+static const char *const names[LT_LOSS_KINDS] = {
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "kl_div", "kl_div"};
+
+static lt_status check_inputs(const lt_tensor *x, const lt_tensor *target, const lt_tensor *weight,
+                              const lt_tensor *pos_weight, int32_t kind, int32_t reduction,
+                              float scale)
 {
+    LT_REQUIRE(kind >= 0 && kind < LT_LOSS_KINDS, LT_ERR_ARGUMENT, "loss: unknown kind %d", kind);
+    const char *op = names[kind];
     LT_TRY(lt_check_dtype(op, "x", x, LT_F32));
     LT_TRY(lt_check_dtype(op, "target", target, LT_F32));
     LT_TRY(lt_check_same_shape(op, "target", target, "x", x));
@@ -182,7 +189,6 @@ static lt_status check_inputs(const char *op, const lt_tensor *x, const lt_tenso
         LT_TRY(lt_check_dtype(op, i ? "pos_weight" : "weight", optional[i], LT_F32));
         LT_TRY(lt_check_same_shape(op, i ? "pos_weight" : "weight", optional[i], "x", x));
     }
-    LT_REQUIRE(kind >= 0 && kind < LT_LOSS_KINDS, LT_ERR_ARGUMENT, "%s: unknown kind %d", op, kind);
     LT_REQUIRE(reduction >= NONE && reduction <= SUM, LT_ERR_ARGUMENT, "%s: unknown reduction %d",
                op, reduction);
     LT_REQUIRE(scale >= 0 && (scale > 0 || kind != LT_LOSS_HUBER), LT_ERR_ARGUMENT,
@@ -204,17 +210,17 @@ static lt_status check_loss(const char *op, const char *name, const lt_tensor *l
 static lt_status loss_check(const void *args)
 {
     const loss_args *a = args;
-    LT_TRY(check_inputs("pointwise_loss", &a->x, &a->target, &a->weight, &a->pos_weight, a->kind,
-                        a->reduction, a->scale));
-    return check_loss("pointwise_loss", "loss", &a->loss, &a->x, a->reduction);
+    LT_TRY(check_inputs(&a->x, &a->target, &a->weight, &a->pos_weight, a->kind, a->reduction,
+                        a->scale));
+    return check_loss(names[a->kind], "loss", &a->loss, &a->x, a->reduction);
 }
 
 static lt_status loss_backward_check(const void *args)
 {
     const loss_backward_args *a = args;
-    const char *op = "pointwise_loss_backward";
-    LT_TRY(check_inputs(op, &a->x, &a->target, &a->weight, &a->pos_weight, a->kind, a->reduction,
+    LT_TRY(check_inputs(&a->x, &a->target, &a->weight, &a->pos_weight, a->kind, a->reduction,
                         a->scale));
+    const char *op = names[a->kind];
     LT_TRY(lt_check_dtype(op, "dx", &a->dx, LT_F32));
     LT_TRY(lt_check_same_shape(op, "dx", &a->dx, "x", &a->x));
     return check_loss(op, "dloss", &a->dloss, &a->x, a->reduction);
