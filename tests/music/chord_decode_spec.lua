@@ -4,9 +4,11 @@ local ffi = require "ffi"
 local chord = require "luatrain.music.chord"
 local decode = require "luatrain.music.chord_decode"
 
--- Frames as three arrays of log-probabilities; `at(t)` gives type, root, bass and how sure (0 to 1) of frame t.
+-- Frames as three arrays of log-probabilities; `at(t)` gives type, root, bass and how sure (0 to 1) of
+-- frame t.
 local function frames(n, at)
-  local kind, root, bass = ffi.new("float[?]", n * 32), ffi.new("float[?]", n * 12), ffi.new("float[?]", n * 12)
+  local kind = ffi.new("float[?]", n * 32)
+  local root, bass = ffi.new("float[?]", n * 12), ffi.new("float[?]", n * 12)
   local function fill(row, width, hot, sure)
     for i = 0, width - 1 do row[i] = math.log((1 - sure) / width) end
     row[hot] = math.log(sure + (1 - sure) / width)

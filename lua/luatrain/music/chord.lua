@@ -1,16 +1,18 @@
 --- Chord labels: Harte's grammar, encodings, the 32 chord types, transposition and .lab files.
 --
--- A label is `root:quality(extensions)/bass`, for example "C", "A:min", "F#:maj7/5", "D:sus4(b7)", "G:(1,3)";
--- "N" means no chord, "X" a chord nobody could name. The grammar, the tones of the qualities and the rules of the
--- encoding are those of mir_eval.chord (Harte 2010; Raffel et al. 2014), so that scores agree with it to the bit.
+-- A label is `root:quality(extensions)/bass`, for example "C", "A:min", "F#:maj7/5", "D:sus4(b7)",
+-- "G:(1,3)"; "N" means no chord, "X" a chord nobody could name. The grammar, the tones of the qualities
+-- and the rules of the encoding are those of mir_eval.chord (Harte 2010; Raffel et al. 2014), so that
+-- scores agree with it to the bit.
 --
 --     local chord = require "luatrain.music.chord"
---     chord.encode "D:min7/b3"             --> 2 (root), 1161 (tones 0 3 7 10 as bits), 3 (bass above the root)
---     chord.classify "D:min7/b3"           --> 13 (type min7), 2 (root D), 5 (bass F)
---     chord.label(13, 2, 5)                --> "D:min7/b3"
---     chord.transpose("D:min7/b3", 3)      --> "F:min7/b3"
+--     chord.encode "D:min7/b3"          --> 2 (root), 1161 (tones 0 3 7 10 as bits), 3 (bass above root)
+--     chord.classify "D:min7/b3"        --> 13 (type min7), 2 (root D), 5 (bass F)
+--     chord.label(13, 2, 5)             --> "D:min7/b3"
+--     chord.transpose("D:min7/b3", 3)   --> "F:min7/b3"
 --
--- Pitch classes count from 0 = C. A set of tones is an integer of 12 bits, bit k for k semitones above the root.
+-- Pitch classes count from 0 = C. A set of tones is an integer of 12 bits, bit k for k semitones above
+-- the root.
 --
 -- The 32 types, in the order of their class ids 0..31 (`chord.types`):
 --
@@ -19,13 +21,15 @@
 --     2 min    6 sus4   10 min6    14 minmaj7  18 aug(7)   22 9       26 7(#9)  30 maj13
 --     3 dim    7 5      11 7       15 dim7     19 sus4(b7) 23 maj9    27 11     31 min13
 --
--- They cover every quality of the grammar and every label of POP909. A label goes to the type with the same tones
--- (9ths, 11ths and 13ths counted, the bass left out). Where none has them, to the nearest: the sum of the weights of
--- the tones that differ, 4 for the thirds, 3 for the sevenths, 2 for the fifths and sixth's neighbour (b5 5 #5),
--- 1 for the rest; of two equally near the first in the list. "X" has no type: `classify` returns nil, and training
--- ignores such spans.
+-- They cover every quality of the grammar and every label of POP909. A label goes to the type with the
+-- same tones (9ths, 11ths and 13ths counted, the bass left out). Where none has them, to the nearest: the
+-- sum of the weights of the tones that differ, 4 for the thirds, 3 for the sevenths, 2 for the fifths and
+-- sixth's neighbour (b5 5 #5), 1 for the rest; of two equally near the first in the list. "X" has no
+-- type: `classify` returns nil, and training ignores such spans.
 
 local bit = require "bit"
+local core = require "luatrain.core"
+local fs = require "luatrain.fs"
 local band, bor, bxor, lshift, rshift = bit.band, bit.bor, bit.bxor, bit.lshift, bit.rshift
 
 local chord = {}
@@ -41,8 +45,9 @@ local function set(...)
   return mask
 end
 
---- Tones of each quality as a set, as mir_eval defines them; "" is the empty quality of "C:(1,3)". mir_eval 0.8 takes
--- "aug7" for grammatical but has no tones for it; here it is read as aug(b7), which is also how its type is written.
+--- Tones of each quality as a set, as mir_eval defines them; "" is the empty quality of "C:(1,3)".
+-- mir_eval 0.8 takes "aug7" for grammatical but has no tones for it; here it is read as aug(b7), which is
+-- also how its type is written.
 chord.qualities = {
   maj = set(0, 4, 7), min = set(0, 3, 7), aug = set(0, 4, 8), dim = set(0, 3, 6), sus4 = set(0, 5, 7),
   sus2 = set(0, 2, 7), ["7"] = set(0, 4, 7, 10), maj7 = set(0, 4, 7, 11), min7 = set(0, 3, 7, 10),
@@ -53,14 +58,15 @@ chord.qualities = {
   min9 = set(0, 3, 7, 10), min11 = set(0, 3, 7, 10), min13 = set(0, 3, 7, 10),
 }
 
--- The tones above the octave that a quality stands for, added where extended chords are reduced to one octave.
+-- The tones above the octave that a quality stands for, added where extended chords are reduced to one
+-- octave.
 local EXTENDED = {
   ["9"] = set(2), maj9 = set(2), min9 = set(2), ["11"] = set(2, 5), min11 = set(2, 5),
   ["13"] = set(2, 5, 9), maj13 = set(2, 5, 9), min13 = set(2, 5, 9),
 }
 
-local QUALITY_LIST = "maj min dim aug 1 5 sus2 sus4 maj6 min6 7 maj7 min7 dim7 hdim7 minmaj7 aug7 9 maj9 min9 11 "
-  .. "min11 13 maj13 min13"
+local QUALITY_LIST = "maj min dim aug 1 5 sus2 sus4 maj6 min6 7 maj7 min7 dim7 hdim7 minmaj7 aug7 9 maj9 "
+  .. "min9 11 min11 13 maj13 min13"
 
 local function pitch_class(name)
   local class = NATURAL[name:sub(1, 1)]
@@ -77,11 +83,15 @@ local function semitones(text)
   return accidentals:sub(1, 1) == "#" and above + #accidentals or above - #accidentals
 end
 
---- The parts of a label: `{root = "D", quality = "sus4", extensions = {"b7"}, bass = "5"}`, or nil and what is wrong.
--- "N" and "X" give `{root = "N"}` and `{root = "X"}`. Extensions come without duplicates, in the order written.
+--- The parts of a label:
+-- `{root = "D", quality = "sus4", extensions = {"b7"}, bass = "5"}`, or nil and
+-- what is wrong. "N" and "X" give `{root = "N"}` and `{root = "X"}`. Extensions come without duplicates,
+-- in the order written.
 function chord.split(label)
   if type(label) ~= "string" then return nil, "chord label: a string is needed, got " .. type(label) end
-  local function wrong(fmt, ...) return nil, ("chord label '%s': "):format(label:sub(1, 60)) .. fmt:format(...) end
+  local function wrong(fmt, ...)
+    return nil, ("chord label '%s': "):format(label:sub(1, 60)) .. fmt:format(...)
+  end
   if label == "N" or label == "X" then return { root = label } end
   local root, rest = label:match "^([A-G][b#]*)(.*)$"
   if not root then return wrong "must be N, X, or begin with a root A to G" end
@@ -142,10 +152,10 @@ local function tones(parts, reduce)
   return mask
 end
 
---- Root (0..11), tones (a set of 12 bits above the root) and bass (0..11 above the root) of a label.
--- "N" is (-1, 0, -1), "X" is (-1, 4095, -1). The bass is always one of the tones.
--- `reduce` (default false): fold 9ths, 11ths and 13ths into the octave; otherwise they are left out, as mir_eval does
--- for its scores. An invalid label is an error.
+--- Root (0..11), tones (a set of 12 bits above the root) and bass (0..11 above the root) of a label. "N"
+-- is (-1, 0, -1), "X" is (-1, 4095, -1). The bass is always one of the tones. `reduce` (default false):
+-- fold 9ths, 11ths and 13ths into the octave; otherwise they are left out, as mir_eval does for its
+-- scores. An invalid label is an error.
 function chord.encode(label, reduce)
   local parts = split_or_raise(label)
   if parts.root == "N" then return -1, 0, -1 end
@@ -156,9 +166,9 @@ end
 
 --- Names of the 32 types; the type with class id k is `chord.types[k + 1]`.
 chord.types = {
-  "N", "maj", "min", "dim", "aug", "sus2", "sus4", "5", "1", "maj6", "min6", "7", "maj7", "min7", "minmaj7", "dim7",
-  "hdim7", "aug(b7)", "aug(7)", "sus4(b7)", "maj(9)", "min(9)", "9", "maj9", "min9", "7(b9)", "7(#9)", "11", "min11",
-  "13", "maj13", "min13",
+  "N", "maj", "min", "dim", "aug", "sus2", "sus4", "5", "1", "maj6", "min6", "7", "maj7", "min7",
+  "minmaj7", "dim7", "hdim7", "aug(b7)", "aug(7)", "sus4(b7)", "maj(9)", "min(9)", "9", "maj9", "min9",
+  "7(b9)", "7(#9)", "11", "min11", "13", "maj13", "min13",
 }
 
 local TYPE_TONES, TYPE_OF = {}, {}
@@ -182,8 +192,8 @@ local function nearest_type(mask)
   return best
 end
 
---- Type (0..31), root (0..11) and bass (0..11, a pitch class) of a label, as the three heads of a chord model learn
--- them. "N" is type 0 with root and bass nil; "X" is nil. An invalid label is an error.
+--- Type (0..31), root (0..11) and bass (0..11, a pitch class) of a label, as the three heads of a chord
+-- model learn them. "N" is type 0 with root and bass nil; "X" is nil. An invalid label is an error.
 function chord.classify(label)
   local parts = split_or_raise(label)
   if parts.root == "X" then return nil end
@@ -198,7 +208,8 @@ function chord.classify(label)
   return kind, root, (root + semitones(parts.bass)) % 12
 end
 
---- The label of a type (0..31), a root and a bass (pitch classes; bass nil: the root). The opposite of `classify`.
+--- The label of a type (0..31), a root and a bass (pitch classes; bass nil: the root). The opposite of
+-- `classify`.
 function chord.label(kind, root, bass)
   local name = chord.types[kind + 1]
   if not name then error(("chord type %s: 0 to 31 expected"):format(tostring(kind)), 2) end
@@ -214,14 +225,15 @@ function chord.type_tones(kind)
   return TYPE_TONES[kind + 1]
 end
 
---- The label moved up by a number of semitones (down where negative); quality, extensions and bass stay as written.
+--- The label moved up by a number of semitones (down where negative); quality, extensions and bass stay as
+-- written.
 function chord.transpose(label, by)
   local parts = split_or_raise(label)
   if parts.root == "N" or parts.root == "X" or by % 12 == 0 then return label end
   return NAMES[(pitch_class(parts.root) + by) % 12 + 1] .. label:sub(#parts.root + 1)
 end
 
--- .lab files ---------------------------------------------------------------------------------------------------------
+-- .lab files --------------------------------------------------------------------------------------
 
 local MOST_BYTES = 16 * 1024 * 1024
 
@@ -230,7 +242,7 @@ local function read_line(line)
   local a, b, label = line:match "^%s*(%S+)%s+(%S+)%s+(.-)%s*$"
   if not a or label == "" then return nil, "three columns are needed: start, end, label" end
   local start, stop = tonumber(a), tonumber(b)
-  if not start or not stop or start ~= start or stop ~= stop or math.abs(start) > 1e9 or math.abs(stop) > 1e9 then
+  if not start or not stop or not (math.abs(start) < 1e9 and math.abs(stop) < 1e9) then
     return nil, ("'%s %s' are no times in seconds"):format(a:sub(1, 30), b:sub(1, 30))
   end
   if stop < start then return nil, ("ends at %g, before its start at %g"):format(stop, start) end
@@ -240,21 +252,13 @@ local function read_line(line)
   return start, stop, label
 end
 
---- Reads a .lab file (lines "start end label", times in seconds, any white space between) as a list of segments
--- `{start = 0.5, stop = 2.25, label = "A:min"}` in the order of time. Empty lines and spans of no length are left out;
--- overlaps up to 10 ms (rounding) are cut off. Anything else wrong: nil and a message with file and line.
+--- Reads a .lab file (lines "start end label", times in seconds, any white space between) as a list of
+-- segments `{start = 0.5, stop = 2.25, label = "A:min"}` in the order of time. Empty lines and spans of
+-- no length are left out; overlaps up to 10 ms (rounding) are cut off. Anything else wrong is an error
+-- that names file and line.
 function chord.read_lab(path)
-  local file, reason = io.open(path, "rb")
-  if not file then return nil, ("%s: cannot be read (%s)"):format(path, reason) end
-  local text = file:read(MOST_BYTES + 1)
-  file:close()
-  if text == nil then
-    local size = io.open(path, "rb"):seek "end"
-    if size ~= 0 then return nil, ("%s: cannot be read (is it a directory?)"):format(path) end
-    text = ""
-  end
-  if #text > MOST_BYTES then return nil, ("%s: more than 16 MiB, no .lab file is that large"):format(path) end
-  if text:find("\0", 1, true) then return nil, ("%s: holds zero bytes, not a text file"):format(path) end
+  local text = fs.read(path, MOST_BYTES)
+  if text:find("\0", 1, true) then core.fail("%s: holds zero bytes, this is no text file", path) end
   local segments, number = {}, 0
   for line in (text:gsub("\r\n?", "\n") .. "\n"):gmatch "([^\n]*)\n" do
     number = number + 1
@@ -264,31 +268,25 @@ function chord.read_lab(path)
       if start and last and start < last.stop - 0.01 then
         start, stop = nil, ("starts at %g, before the line above ends at %g"):format(start, last.stop)
       end
-      if not start then return nil, ("%s, line %d: %s"):format(path, number, stop) end
+      if not start then core.fail("%s, line %d: %s", path, number, stop) end
       if last and start < last.stop then last.stop = start end
       if stop > start then segments[#segments + 1] = { start = start, stop = stop, label = label } end
     end
   end
-  if #segments == 0 then return nil, ("%s: holds no chord"):format(path) end
+  if #segments == 0 then core.fail("%s: holds no chord", path) end
   return segments
 end
 
---- Writes segments as a .lab file (times with 6 decimals), whole or not at all. Returns true, or nil and a message.
+--- One line of a .lab file, with its end: times with 6 decimals.
+function chord.lab_line(segment)
+  return ("%.6f\t%.6f\t%s\n"):format(segment.start, segment.stop, segment.label)
+end
+
+--- Writes segments as a .lab file, whole or not at all.
 function chord.write_lab(path, segments)
-  local unfinished = path .. ".tmp"
-  local file, reason = io.open(unfinished, "wb")
-  if not file then return nil, ("%s: cannot be written (%s)"):format(path, reason) end
-  local done = true
-  for _, segment in ipairs(segments) do
-    local ok, why = file:write(("%.6f\t%.6f\t%s\n"):format(segment.start, segment.stop, segment.label))
-    if not ok then done, reason = false, why break end
-  end
-  local closed, why = file:close()
-  if done and not closed then done, reason = false, why end
-  if done then done, reason = os.rename(unfinished, path) end
-  if done then return true end
-  os.remove(unfinished)
-  return nil, ("%s: cannot be written (%s)"):format(path, tostring(reason))
+  local lines = {}
+  for i, segment in ipairs(segments) do lines[i] = chord.lab_line(segment) end
+  fs.write(path, table.concat(lines))
 end
 
 --- Neighbours with the same label become one segment.

@@ -1,14 +1,16 @@
---- From frames to chord segments: the most likely sequence of chords, in constant memory whatever the length.
+--- From frames to chord segments: the most likely sequence of chords, in constant memory whatever the
+-- length.
 --
 --     local decoder = require("luatrain.music.chord_decode").new { step = 0.093 }
 --     decoder:push(kind, root, bass, n)            -- log-probabilities of n more frames, as often as needed
 --     local segments = decoder:finish(seconds)     -- { {start =, stop =, label =}, ... } up to `seconds`
 --
--- A state is a pair (type, root), or N. A frame's score of a state is log p(type) + log p(root), of N
--- log p(type N) - log 12 (as if every root were as likely). Staying costs nothing, any change costs `penalty`: the
--- best path is Viterbi's, found in one pass with the predecessors of the last `lag` frames; when these are full, the
--- older half of the best path so far is settled. The bass of a segment is the tone of its chord with the highest sum
--- of log p(bass). A boundary between two frames lies where their scores, taken as straight lines, cross.
+-- A state is a pair (type, root), or N. A frame's score of a state is log p(type) + log p(root), of N log
+-- p(type N) - log 12 (as if every root were as likely). Staying costs nothing, any change costs
+-- `penalty`: the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
+-- frames; when these are full, the older half of the best path so far is settled. The bass of a segment
+-- is the tone of its chord with the highest sum of log p(bass). A boundary between two frames lies where
+-- their scores, taken as straight lines, cross.
 
 local ffi = require "ffi"
 local bit = require "bit"
@@ -22,12 +24,14 @@ local TYPES, ROOTS = 32, 12
 local STATES = 1 + (TYPES - 1) * ROOTS
 local LOG_ROOTS = math.log(ROOTS)
 
---- A decoder. Options: `step`, seconds between frames (needed); `penalty`, what a change costs in natural log units
--- (6); `lag`, frames held back before they are settled (512); `root_bonus`, log-probability added for the root as the
--- bass, per segment (0.5); `emit`, a function called with each segment as it is settled instead of collecting them.
--- The first frame is at time 0.
+--- A decoder. Options: `step`, seconds between frames (needed); `penalty`, what a change costs in natural
+-- log units (6); `lag`, frames held back before they are settled (512); `root_bonus`, log-probability
+-- added for the root as the bass, per segment (0.5); `emit`, a function called with each segment as it is
+-- settled instead of collecting them. The first frame is at time 0.
 function decode.new(options)
-  assert(type(options) == "table" and options.step, "chord_decode.new: {step = seconds between frames} is needed")
+  if type(options) ~= "table" or not options.step then
+    error("chord_decode.new: {step = seconds between frames} is needed", 2)
+  end
   local lag = options.lag or 512
   local self = setmetatable({
     step = options.step, penalty = options.penalty or 6, lag = lag, root_bonus = options.root_bonus or 0.5,
@@ -134,12 +138,12 @@ local function settle(self, n)
   self.last = self.last or ffi.new("float[?]", WIDTH)
   ffi.copy(self.last, self.rows + (n - 1) * WIDTH, WIDTH * 4)
   self.count, self.settled = self.count - n, self.settled + n
-  ffi.copy(self.rows, self.rows + n * WIDTH, self.count * WIDTH * 4)          -- n is at least half: no overlap
+  ffi.copy(self.rows, self.rows + n * WIDTH, self.count * WIDTH * 4)   -- n is at least half: no overlap
   ffi.copy(self.back, self.back + n * STATES, self.count * STATES * 2)
 end
 
---- Adds n frames: pointers to (n, 32), (n, 12) and (n, 12) contiguous floats, the log-probabilities of the types, the
--- roots and the basses.
+--- Adds n frames: pointers to (n, 32), (n, 12) and (n, 12) contiguous floats, the log-probabilities of the
+-- types, the roots and the basses.
 function Decoder:push(kind, root, bass, n)
   for t = 0, n - 1 do
     if self.count == self.lag then settle(self, self.lag - math.floor(self.lag / 2)) end
@@ -153,8 +157,8 @@ function Decoder:push(kind, root, bass, n)
   end
 end
 
---- Settles what is left; returns the segments (an empty list where `emit` took them). `seconds`, the length of the
--- recording, ends the last segment; without it, it ends half a step after the last frame.
+--- Settles what is left; returns the segments (an empty list where `emit` took them). `seconds`, the
+-- length of the recording, ends the last segment; without it, it ends half a step after the last frame.
 function Decoder:finish(seconds)
   if self.count > 0 then settle(self, self.count) end
   if self.state then

@@ -1,21 +1,22 @@
---- Weighted chord symbol recall and segmentation scores, number for number those of mir_eval.chord.evaluate.
+--- Weighted chord symbol recall and segmentation scores, number for number those of
+-- mir_eval.chord.evaluate.
 --
 --     local chord, scores = require "luatrain.music.chord", require "luatrain.music.chord_scores"
 --     local one = scores.evaluate(chord.read_lab "truth.lab", chord.read_lab "estimate.lab")
 --     print(one.majmin, one.seg)
 --     local all = scores.pool { one, another }          -- every second counts the same
 --
--- A score is the share of time in which the estimate agrees with the truth, of the time in which the truth is of a
--- kind that the score looks at. What agrees, with the ground rule that the roots are equal (tones as
--- `chord.encode` gives them):
+-- A score is the share of time in which the estimate agrees with the truth, of the time in which the
+-- truth is of a kind that the score looks at. What agrees, with the ground rule that the roots are equal
+-- (tones as `chord.encode` gives them):
 --
 --     root      nothing more                        tetrads   all twelve tones
 --     thirds    minor third or not                  majmin    as triads, where the truth is maj, min or N
---     triads    tones 0 to 7 above the root         sevenths  as tetrads, where it is maj, min, maj7, 7, min7 or N
+--     triads    tones 0 to 7 above the root         sevenths  the same, for maj, min, maj7, 7, min7, N
 --     mirex     three common pitch classes, whatever the root
 --
--- and `_inv` of each but root and mirex: the bass too. Definitions: Raffel et al., mir_eval (2014); Pauwels and
--- Peeters, "Evaluating automatically estimated chord sequences" (2013).
+-- and `_inv` of each but root and mirex: the bass too. Definitions: Raffel et al., mir_eval (2014);
+-- Pauwels and Peeters, "Evaluating automatically estimated chord sequences" (2013).
 
 local bit = require "bit"
 local chord = require "luatrain.music.chord"
@@ -25,14 +26,16 @@ local scores = {}
 
 --- Names of the scores that compare chords, and of those that compare segmentations.
 scores.names = {
-  "root", "thirds", "thirds_inv", "triads", "triads_inv", "tetrads", "tetrads_inv", "mirex", "majmin", "majmin_inv",
-  "sevenths", "sevenths_inv",
+  "root", "thirds", "thirds_inv", "triads", "triads_inv", "tetrads", "tetrads_inv", "mirex", "majmin",
+  "majmin_inv", "sevenths", "sevenths_inv",
 }
 scores.segmentation_names = { "underseg", "overseg", "seg" }
 
 local X_TONES = 4095
 local SEVENTHS = { [0] = true }
-for _, quality in ipairs { "maj", "min", "maj7", "7", "min7" } do SEVENTHS[chord.qualities[quality]] = true end
+for _, quality in ipairs { "maj", "min", "maj7", "7", "min7" } do
+  SEVENTHS[chord.qualities[quality]] = true
+end
 local MAJMIN = { [chord.qualities.maj] = true, [chord.qualities.min] = true }
 
 local function count(mask)
@@ -101,8 +104,8 @@ local function judge(name, r, e)
   return same and 1 or 0
 end
 
---- Compares two labels: `{root = 1, majmin = -1, ...}` with 1 for agreement, 0 for none, -1 where the truth is of no
--- kind that the score looks at.
+--- Compares two labels: `{root = 1, majmin = -1, ...}` with 1 for agreement, 0 for none, -1 where the
+-- truth is of no kind that the score looks at.
 function scores.compare(truth, estimate)
   local r, e, result = encode(truth), encode(estimate), {}
   for _, name in ipairs(scores.names) do result[name] = judge(name, r, e) end
@@ -167,9 +170,10 @@ local function hamming(a, b)
   return missed / (a[#a].stop - a[1].start)
 end
 
---- Scores of an estimate against the truth, both lists of segments `{start, stop, label}` in the order of time.
--- Returns a table with every name of `scores.names` and `scores.segmentation_names` (0 to 1), `seconds` (the length of
--- the truth), and `weights`, the seconds in which each score could be given (0: the score is 0, as in mir_eval).
+--- Scores of an estimate against the truth, both lists of segments `{start, stop, label}` in the order of
+-- time. Returns a table with every name of `scores.names` and `scores.segmentation_names` (0 to 1),
+-- `seconds` (the length of the truth), and `weights`, the seconds in which each score could be given (0:
+-- the score is 0, as in mir_eval).
 function scores.evaluate(truth, estimate)
   if #truth == 0 then error("chord scores: the truth has no segment", 2) end
   local t0, t1 = truth[1].start, truth[#truth].stop
@@ -201,8 +205,9 @@ function scores.evaluate(truth, estimate)
   return result
 end
 
---- Scores of several songs as one: each score weighted by the seconds in which it could be given, the segmentation
--- scores by the length of the songs. Returns a table like `evaluate`'s, with `songs` their number.
+--- Scores of several songs as one: each score weighted by the seconds in which it could be given, the
+-- segmentation scores by the length of the songs. Returns a table like `evaluate`'s, with `songs` their
+-- number.
 function scores.pool(list)
   local result = { weights = {}, seconds = 0, songs = #list }
   for _, one in ipairs(list) do result.seconds = result.seconds + one.seconds end
