@@ -154,6 +154,24 @@ lt_status lt_arange(lt_tensor *y, double start, double step);
 // ---- random ------------------------------------------------------------------------------------
 
 // ---- matmul ------------------------------------------------------------------------------------
+// y = a b + beta y over matrices in the last two dimensions: a (..., M, K), b (..., K, N). Batch
+// dimensions of a and b broadcast; where y's is 1 and theirs is not, the products are summed. a and b
+// may be any views, both f32 or both bf16; y is contiguous, f32 or their dtype (beta: f32 only).
+lt_status lt_matmul(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double beta);
+
+// Activations that linear and conv apply to what they store.
+enum {
+    LT_ACT_NONE = 0, LT_ACT_RELU, LT_ACT_TANH, LT_ACT_SIGMOID,  // their slope follows from y
+    LT_ACT_GELU, LT_ACT_GELU_TANH, LT_ACT_SILU                  // from the value before them
+};
+// y (..., O) = act(x (..., I) weight (O, I)^T + bias (O)); pre, where not NULL, gets the value before
+// act. x, y, pre contiguous and of one dtype, f32 or bf16; weight and bias f32; bias may be NULL.
+lt_status lt_linear(lt_tensor *y, lt_tensor *pre, const lt_tensor *x, const lt_tensor *weight,
+                    const lt_tensor *bias, int32_t act);
+// Each of dx, dweight, dbias may be NULL. saved: y for relu, tanh, sigmoid; pre for gelu, silu.
+lt_status lt_linear_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                             const lt_tensor *dy, const lt_tensor *x, const lt_tensor *weight,
+                             const lt_tensor *saved, int32_t act);
 
 // ---- conv --------------------------------------------------------------------------------------
 
