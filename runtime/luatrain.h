@@ -254,6 +254,54 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 // ---- optim -------------------------------------------------------------------------------------
 
 // ---- spectral ----------------------------------------------------------------------------------
+// Signals are (B, T), f32, contiguous along T. Spectra have frames in their last dimension (before
+// re/im), 1 + n_fft / 2 bins, and any stride over bins and clips.
+// How frames lie: frame t covers samples t hop .. t hop + n_fft, moved n_fft / 2 back with center;
+// samples outside are zeros, or mirrored (reflect). The number of frames is
+// 1 + (T + 2 (n_fft / 2) - n_fft) / hop with center, 1 + (T - n_fft) / hop without.
+typedef struct lt_frames {
+    int64_t n_fft, hop;
+    bool center, reflect;
+    double scale;  // spectra are multiplied by it
+} lt_frames;
+// What is taken of a power: multiplier * log(...) + offset of scale * power.
+enum {
+    LT_LOG_NONE = 0,
+    LT_LOG_1P,   // log(1 + x)
+    LT_LOG_MAX,  // log(max(x, floor))
+    LT_LOG_ADD   // log(x + floor)
+};
+typedef struct lt_log {
+    int32_t form;
+    double scale, floor, multiplier, offset;
+    double top;  // above 0: every clip is limited to its largest value minus top
+} lt_log;
+// y (B, bins, frames, 2): re and im. window: n_fft samples, NULL for ones.
+lt_status lt_stft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                  const lt_frames *frames);
+lt_status lt_stft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
+                           const lt_frames *frames);
+// y (B, T) from x (B, bins, frames, 2): inverse transforms, windowed, overlapped, divided by the sum
+// of squared windows. Any T: what lies beyond the frames is 0.
+lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                   const lt_frames *frames);
+lt_status lt_istft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
+                            const lt_frames *frames);
+// y (B, bins, frames): |X|^power (power 1 or 2), then log.
+lt_status lt_spectrogram(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                         const lt_frames *frames, const lt_log *log, int32_t power);
+lt_status lt_spectrogram_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                                  const lt_tensor *window, const lt_frames *frames,
+                                  const lt_log *log, int32_t power);
+// y (B, rows, frames): a filter bank over |X|^power, then log. Row m of bands (rows, 3), i32, is
+// first bin, number of bins, and where their weights begin in weights (n).
+lt_status lt_log_mel(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                     const lt_tensor *bands, const lt_tensor *weights, const lt_frames *frames,
+                     const lt_log *log, int32_t power);
+lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                              const lt_tensor *window, const lt_tensor *bands,
+                              const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
+                              int32_t power);
 
 // ---- audio files -------------------------------------------------------------------------------
 
