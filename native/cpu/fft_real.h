@@ -51,10 +51,8 @@ static lt_status frame_works_new(frame_work *works, int threads, const fft_plan 
     char *block = lt_alloc(bytes * threads);
     LT_REQUIRE(block, LT_ERR_MEMORY, "fft: no memory for %lld bytes of scratch",
                (long long)(bytes * threads));
-    for (int i = 0; i < threads; i++) {
-        frame_work_layout(&works[i], p, block + bytes * i);
-        works[i].block = block;
-    }
+    works[0].block = block;
+    for (int i = 0; i < threads; i++) frame_work_layout(&works[i], p, block + bytes * i);
     return LT_OK;
 }
 

@@ -157,7 +157,7 @@ static lt_status mel_cpu(const void *p)
     {
         frame_work *w = &works[omp_get_thread_num()];
         frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 4)
         for (int64_t i = 0; i < items; i++)
             mel_forward_group(a, &f, i / groups, i % groups * LT_LANES, w);
         if (a->log.top > 0) {

@@ -100,8 +100,8 @@ __attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, fl
     for (int i = 0; i < n; i += LT_LANES) {
         int count = n - i < LT_LANES ? n - i : LT_LANES;
         vec v[LT_LANES];
-        for (int j = 0; j < LT_LANES; j++)
-            v[j] = j < count ? samples[i + j] * window[i + j] : (vec){0};
+        for (int j = 0; j < count; j++) v[j] = samples[i + j] * window[i + j];
+        for (int j = count; j < LT_LANES; j++) v[j] = vec_all(0);
         vec_transpose(v);
         for (int l = 0; l < lanes; l++) {
             int64_t at = (first + l) * f->hop - f->before + i;

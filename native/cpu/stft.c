@@ -27,7 +27,7 @@ static lt_status stft_cpu(const void *p)
     {
         frame_work *w = &works[omp_get_thread_num()];
         frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 4)
         for (int64_t i = 0; i < items; i++) {
             int64_t clip = i / groups, first = i % groups * LT_LANES;
             int lanes = f.frames - first < LT_LANES ? (int)(f.frames - first) : LT_LANES;
@@ -250,7 +250,7 @@ static lt_status istft_backward_cpu(const void *p)
     frame_plan f;
     LT_TRY(istft_plan(&f, &a->frames, &a->dy, &a->dx, &a->window));
     int64_t clips = a->dy.shape[0], length = f.length;
-    frame_work works[1];
+    frame_work works[1] = {{0}};
     float *envelope = lt_alloc(2 * length * (int64_t)sizeof(float));
     LT_REQUIRE(envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)length);
     lt_status status = frame_works_new(works, 1, f.fft);
