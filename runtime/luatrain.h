@@ -423,6 +423,9 @@ lt_status lt_writer_open(lt_writer **w, const char *path);
 lt_status lt_writer_write(lt_writer *w, const void *data, int64_t bytes);
 lt_status lt_writer_commit(lt_writer *w);
 void lt_writer_abort(lt_writer *w);
+// The name of a temporary file beside path, for programs that write files themselves; fresh at each
+// call, and known to lt_dir_clean.
+lt_status lt_file_temporary(lt_buffer *name, const char *path);
 // A file that only grows; each append reaches the operating system before it returns.
 typedef struct lt_appender lt_appender;
 lt_status lt_appender_open(lt_appender **a, const char *path);
