@@ -140,10 +140,170 @@ lt_status lt_fill(lt_tensor *y, double value);
 lt_status lt_arange(lt_tensor *y, double start, double step);
 
 // ---- arith -------------------------------------------------------------------------------------
+// y <- a op b, element by element. a and b broadcast to y as in NumPy; f32, bf16, integers and bool
+// mix (all integers: computed in i64, else in f32, then converted to y's dtype). In the _number
+// form one of a and b is NULL and stands for `number`. y may be a or b itself.
+// a + b
+lt_status lt_add(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_add_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a - b
+lt_status lt_sub(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_sub_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a * b
+lt_status lt_mul(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_mul_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a / b
+lt_status lt_div(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_div_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a ^ b
+lt_status lt_pow(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_pow_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// the larger; NaN wins
+lt_status lt_maximum(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_maximum_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// the smaller; NaN wins
+lt_status lt_minimum(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_minimum_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a - b floor(a / b); integers modulo 0 give 0
+lt_status lt_remainder(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_remainder_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+// a == b, and so on: y is bool
+lt_status lt_equal(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_equal_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_not_equal(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_not_equal_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_less(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_less_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_less_equal(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_less_equal_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_greater(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_greater_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_greater_equal(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_greater_equal_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b,
+                                  double number);
+// a and b are true where not 0
+lt_status lt_logical_and(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_logical_and_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b,
+                                double number);
+lt_status lt_logical_or(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_logical_or_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number);
+lt_status lt_logical_xor(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_logical_xor_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b,
+                                double number);
+// Gradients; where a or b is NULL it is `number`. div: with respect to b, from y = a / b.
+lt_status lt_div_backward_b(lt_tensor *db, const lt_tensor *dy, const lt_tensor *y,
+                            const lt_tensor *b);
+lt_status lt_pow_backward_a(lt_tensor *da, const lt_tensor *dy, const lt_tensor *a,
+                            const lt_tensor *b, double number);
+lt_status lt_pow_backward_b(lt_tensor *db, const lt_tensor *dy, const lt_tensor *a,
+                            const lt_tensor *b, double number);
+// dy where a is larger, half of it where both are equal; sign -1 for the minimum.
+lt_status lt_maximum_backward(lt_tensor *da, const lt_tensor *dy, const lt_tensor *a,
+                              const lt_tensor *b, double number, double sign);
+// y <- a where condition is not 0, else b; one of a and b may be NULL and is then `number`.
+lt_status lt_where(lt_tensor *y, const lt_tensor *condition, const lt_tensor *a, const lt_tensor *b,
+                   double number);
+// y <- a + weight (b - a).
+lt_status lt_lerp(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double weight);
 
 // ---- activation --------------------------------------------------------------------------------
+// y <- f(x), element by element, any strides; y may be x itself. f32 or bf16 (computed in f32).
+// The _backward form gives dx from dy and what forward saved: y for exp, expm1, sqrt, rsqrt,
+// reciprocal, tanh, sigmoid and relu, x for the others.
+lt_status lt_exp(lt_tensor *y, const lt_tensor *x);
+lt_status lt_exp_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_expm1(lt_tensor *y, const lt_tensor *x);
+lt_status lt_expm1_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_log(lt_tensor *y, const lt_tensor *x);
+lt_status lt_log_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_log1p(lt_tensor *y, const lt_tensor *x);
+lt_status lt_log1p_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_sqrt(lt_tensor *y, const lt_tensor *x);
+lt_status lt_sqrt_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_rsqrt(lt_tensor *y, const lt_tensor *x);
+lt_status lt_rsqrt_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_reciprocal(lt_tensor *y, const lt_tensor *x);
+lt_status lt_reciprocal_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_square(lt_tensor *y, const lt_tensor *x);
+lt_status lt_square_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_abs(lt_tensor *y, const lt_tensor *x);
+lt_status lt_abs_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_sin(lt_tensor *y, const lt_tensor *x);
+lt_status lt_sin_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_cos(lt_tensor *y, const lt_tensor *x);
+lt_status lt_cos_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_erf(lt_tensor *y, const lt_tensor *x);
+lt_status lt_erf_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_tanh(lt_tensor *y, const lt_tensor *x);
+lt_status lt_tanh_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_sigmoid(lt_tensor *y, const lt_tensor *x);
+lt_status lt_sigmoid_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_relu(lt_tensor *y, const lt_tensor *x);
+lt_status lt_relu_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_hardsigmoid(lt_tensor *y, const lt_tensor *x);
+lt_status lt_hardsigmoid_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_silu(lt_tensor *y, const lt_tensor *x);
+lt_status lt_silu_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_log_sigmoid(lt_tensor *y, const lt_tensor *x);
+lt_status lt_log_sigmoid_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_gelu(lt_tensor *y, const lt_tensor *x);
+lt_status lt_gelu_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+lt_status lt_gelu_tanh(lt_tensor *y, const lt_tensor *x);
+lt_status lt_gelu_tanh_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *saved);
+// Without a gradient; round takes halves to even. isnan, isinf and isfinite write to bool.
+lt_status lt_sign(lt_tensor *y, const lt_tensor *x);
+lt_status lt_floor(lt_tensor *y, const lt_tensor *x);
+lt_status lt_ceil(lt_tensor *y, const lt_tensor *x);
+lt_status lt_round(lt_tensor *y, const lt_tensor *x);
+lt_status lt_isnan(lt_tensor *y, const lt_tensor *x);
+lt_status lt_isinf(lt_tensor *y, const lt_tensor *x);
+lt_status lt_isfinite(lt_tensor *y, const lt_tensor *x);
+// With options.
+lt_status lt_leaky_relu(lt_tensor *y, const lt_tensor *x, double slope);
+lt_status lt_leaky_relu_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                                 double slope);
+lt_status lt_elu(lt_tensor *y, const lt_tensor *x, double alpha);
+lt_status lt_elu_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x, double alpha);
+lt_status lt_softplus(lt_tensor *y, const lt_tensor *x, double beta, double threshold);
+lt_status lt_softplus_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x, double beta,
+                               double threshold);
+lt_status lt_clamp(lt_tensor *y, const lt_tensor *x, double low, double high);
+lt_status lt_clamp_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x, double low,
+                            double high);
+// weight broadcasts to x; dweight has x's shape and is to be summed over what was broadcast.
+lt_status lt_prelu(lt_tensor *y, const lt_tensor *x, const lt_tensor *weight);
+lt_status lt_prelu_backward(lt_tensor *dx, lt_tensor *dweight, const lt_tensor *dy,
+                            const lt_tensor *x, const lt_tensor *weight);
+// y <- a * sigmoid(b).
+lt_status lt_glu(lt_tensor *y, const lt_tensor *a, const lt_tensor *b);
+lt_status lt_glu_backward(lt_tensor *da, lt_tensor *db, const lt_tensor *dy, const lt_tensor *a,
+                          const lt_tensor *b);
 
 // ---- reduce ------------------------------------------------------------------------------------
+// y <- x reduced over the dimensions whose bit is set in dims (bit 0: the first); y lacks them or
+// has size 1 there. Integer sums, products, extremes and counts are exact; mean, logsumexp, var and
+// norm take f32 and bf16 only.
+lt_status lt_sum(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_mean(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_prod(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_amax(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_amin(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_any(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_all(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_count_nonzero(lt_tensor *y, const lt_tensor *x, int32_t dims);
+lt_status lt_logsumexp(lt_tensor *y, const lt_tensor *x, int32_t dims);
+// Sum of squared distances from the mean over (count - correction); root: its square root.
+lt_status lt_var(lt_tensor *y, const lt_tensor *x, int32_t dims, double correction, bool root);
+// p is 1, 2 or infinity.
+lt_status lt_norm(lt_tensor *y, const lt_tensor *x, int32_t dims, double p);
+// Greatest (minimum: smallest) element along dimension dim (from 0) and its position from 0, i64; the
+// first of equals, a NaN before all. values may be NULL; both lie in memory in the same order.
+lt_status lt_extreme(lt_tensor *values, lt_tensor *indices, const lt_tensor *x, int32_t dim,
+                     bool minimum);
+// Running sums along dim, from the end where reverse. Integers: y is i64.
+lt_status lt_cumsum(lt_tensor *y, const lt_tensor *x, int32_t dim, bool reverse);
+// dx and x lie in memory in the same order; dy has the shape of prod's y.
+lt_status lt_prod_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x, int32_t dims);
 
 // ---- sort --------------------------------------------------------------------------------------
 
@@ -152,26 +312,29 @@ lt_status lt_arange(lt_tensor *y, double start, double step);
 // ---- index -------------------------------------------------------------------------------------
 
 // ---- random ------------------------------------------------------------------------------------
+// rng is an i64 tensor of 2: seed and counter; an op moves the counter on. y is dense (any order of
+// dimensions), numbers are dealt in memory order; results do not depend on the number of threads.
+// A generator of its own for (seed, a, b), such as (seed, epoch, index).
+lt_status lt_generator(lt_tensor *rng, int64_t seed, int64_t a, int64_t b);
+// [low, high); f32 or bf16, as are the normal fills.
+lt_status lt_uniform(lt_tensor *y, lt_tensor *rng, double low, double high);
+lt_status lt_normal(lt_tensor *y, lt_tensor *rng, double mean, double std);
+// Normal numbers between low and high (absolute cut-offs).
+lt_status lt_trunc_normal(lt_tensor *y, lt_tensor *rng, double mean, double std, double low,
+                          double high);
+// 1 with the given probability, or with p's at each element (p may be NULL); y of any dtype.
+lt_status lt_bernoulli(lt_tensor *y, lt_tensor *rng, const lt_tensor *p, double probability);
+// Whole numbers in [low, high).
+lt_status lt_randint(lt_tensor *y, lt_tensor *rng, int64_t low, int64_t high);
+// 0 .. n-1 in random order; y (n) i64.
+lt_status lt_permutation(lt_tensor *y, lt_tensor *rng);
+// y <- x kept with probability 1 - p and divided by it, plus residual where given. backward draws
+// the same mask from a copy of rng as it was before; dx lies in memory in y's order.
+lt_status lt_dropout(lt_tensor *y, const lt_tensor *x, const lt_tensor *residual, lt_tensor *rng,
+                     double p);
+lt_status lt_dropout_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *rng, double p);
 
 // ---- matmul ------------------------------------------------------------------------------------
-// y = a b + beta y over matrices in the last two dimensions: a (..., M, K), b (..., K, N). Batch
-// dimensions of a and b broadcast; where y's is 1 and theirs is not, the products are summed. a and b
-// may be any views, both f32 or both bf16; y is contiguous, f32 or their dtype (beta: f32 only).
-lt_status lt_matmul(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double beta);
-
-// Activations that linear and conv apply to what they store.
-enum {
-    LT_ACT_NONE = 0, LT_ACT_RELU, LT_ACT_TANH, LT_ACT_SIGMOID,  // their slope follows from y
-    LT_ACT_GELU, LT_ACT_GELU_TANH, LT_ACT_SILU                  // from the value before them
-};
-// y (..., O) = act(x (..., I) weight (O, I)^T + bias (O)); pre, where not NULL, gets the value before
-// act. x, y, pre contiguous and of one dtype, f32 or bf16; weight and bias f32; bias may be NULL.
-lt_status lt_linear(lt_tensor *y, lt_tensor *pre, const lt_tensor *x, const lt_tensor *weight,
-                    const lt_tensor *bias, int32_t act);
-// Each of dx, dweight, dbias may be NULL. saved: y for relu, tanh, sigmoid; pre for gelu, silu.
-lt_status lt_linear_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
-                             const lt_tensor *dy, const lt_tensor *x, const lt_tensor *weight,
-                             const lt_tensor *saved, int32_t act);
 
 // ---- conv --------------------------------------------------------------------------------------
 
@@ -254,54 +417,6 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 // ---- optim -------------------------------------------------------------------------------------
 
 // ---- spectral ----------------------------------------------------------------------------------
-// Signals are (B, T), f32, contiguous along T. Spectra have frames in their last dimension (before
-// re/im), 1 + n_fft / 2 bins, and any stride over bins and clips.
-// How frames lie: frame t covers samples t hop .. t hop + n_fft, moved n_fft / 2 back with center;
-// samples outside are zeros, or mirrored (reflect). The number of frames is
-// 1 + (T + 2 (n_fft / 2) - n_fft) / hop with center, 1 + (T - n_fft) / hop without.
-typedef struct lt_frames {
-    int64_t n_fft, hop;
-    bool center, reflect;
-    double scale;  // spectra are multiplied by it
-} lt_frames;
-// What is taken of a power: multiplier * log(...) + offset of scale * power.
-enum {
-    LT_LOG_NONE = 0,
-    LT_LOG_1P,   // log(1 + x)
-    LT_LOG_MAX,  // log(max(x, floor))
-    LT_LOG_ADD   // log(x + floor)
-};
-typedef struct lt_log {
-    int32_t form;
-    double scale, floor, multiplier, offset;
-    double top;  // above 0: every clip is limited to its largest value minus top
-} lt_log;
-// y (B, bins, frames, 2): re and im. window: n_fft samples, NULL for ones.
-lt_status lt_stft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
-                  const lt_frames *frames);
-lt_status lt_stft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
-                           const lt_frames *frames);
-// y (B, T) from x (B, bins, frames, 2): inverse transforms, windowed, overlapped, divided by the sum
-// of squared windows. Any T: what lies beyond the frames is 0.
-lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
-                   const lt_frames *frames);
-lt_status lt_istft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
-                            const lt_frames *frames);
-// y (B, bins, frames): |X|^power (power 1 or 2), then log.
-lt_status lt_spectrogram(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
-                         const lt_frames *frames, const lt_log *log, int32_t power);
-lt_status lt_spectrogram_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
-                                  const lt_tensor *window, const lt_frames *frames,
-                                  const lt_log *log, int32_t power);
-// y (B, rows, frames): a filter bank over |X|^power, then log. Row m of bands (rows, 3), i32, is
-// first bin, number of bins, and where their weights begin in weights (n).
-lt_status lt_log_mel(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
-                     const lt_tensor *bands, const lt_tensor *weights, const lt_frames *frames,
-                     const lt_log *log, int32_t power);
-lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
-                              const lt_tensor *window, const lt_tensor *bands,
-                              const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
-                              int32_t power);
 
 // ---- audio files -------------------------------------------------------------------------------
 
@@ -423,9 +538,6 @@ lt_status lt_writer_open(lt_writer **w, const char *path);
 lt_status lt_writer_write(lt_writer *w, const void *data, int64_t bytes);
 lt_status lt_writer_commit(lt_writer *w);
 void lt_writer_abort(lt_writer *w);
-// The name of a temporary file beside path, for programs that write files themselves; fresh at each
-// call, and known to lt_dir_clean.
-lt_status lt_file_temporary(lt_buffer *name, const char *path);
 // A file that only grows; each append reaches the operating system before it returns.
 typedef struct lt_appender lt_appender;
 lt_status lt_appender_open(lt_appender **a, const char *path);
