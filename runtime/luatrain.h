@@ -105,6 +105,7 @@ typedef struct lt_memory_stats {
     int64_t cached;   // bytes held for reuse
     int64_t storages; // number of live storages
     int64_t fresh;    // bytes allocated since start (only grows)
+    int64_t allocations; // number of allocations since start, failed ones too
 } lt_memory_stats;
 void lt_memory(lt_memory_stats *stats);
 void lt_memory_reset_peak(void);

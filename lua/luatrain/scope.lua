@@ -120,12 +120,13 @@ function scope.open()
   return current ~= nil
 end
 
---- Bytes and counts: {live, peak, cached, storages, fresh}.
+--- Bytes in live tensors, their peak, bytes cached for reuse, number of live storages, bytes
+-- allocated and allocations made since start: {live, peak, cached, storages, fresh, allocations}.
 function scope.memory()
   C.lt_memory(stats)
   return { live = tonumber(stats.live), peak = tonumber(stats.peak),
     cached = tonumber(stats.cached), storages = tonumber(stats.storages),
-    fresh = tonumber(stats.fresh) }
+    fresh = tonumber(stats.fresh), allocations = tonumber(stats.allocations) }
 end
 
 function scope.set_class(class)

@@ -103,6 +103,7 @@ void *lt_alloc(int64_t bytes)
     if (bytes <= LARGE) cls = size_class(bytes, &capacity);
     pthread_mutex_lock(&lock);
     block *b = NULL;
+    stats.allocations++;
     if (!refused(bytes)) {
         b = cls >= 0 ? small_free[cls] : take_large(capacity);
         if (b && cls >= 0) small_free[cls] = b->next;
