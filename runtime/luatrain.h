@@ -336,6 +336,24 @@ lt_status lt_dropout(lt_tensor *y, const lt_tensor *x, const lt_tensor *residual
 lt_status lt_dropout_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *rng, double p);
 
 // ---- matmul ------------------------------------------------------------------------------------
+// y = a b + beta y over matrices in the last two dimensions: a (..., M, K), b (..., K, N). Batch
+// dimensions of a and b broadcast; where y's is 1 and theirs is not, the products are summed. a and b
+// may be any views, both f32 or both bf16; y is contiguous, f32 or their dtype (beta: f32 only).
+lt_status lt_matmul(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double beta);
+
+// Activations that linear and conv apply to what they store.
+enum {
+    LT_ACT_NONE = 0, LT_ACT_RELU, LT_ACT_TANH, LT_ACT_SIGMOID,  // their slope follows from y
+    LT_ACT_GELU, LT_ACT_GELU_TANH, LT_ACT_SILU                  // from the value before them
+};
+// y (..., O) = act(x (..., I) weight (O, I)^T + bias (O)); pre, where not NULL, gets the value before
+// act. x, y, pre contiguous and of one dtype, f32 or bf16; weight and bias f32; bias may be NULL.
+lt_status lt_linear(lt_tensor *y, lt_tensor *pre, const lt_tensor *x, const lt_tensor *weight,
+                    const lt_tensor *bias, int32_t act);
+// Each of dx, dweight, dbias may be NULL. saved: y for relu, tanh, sigmoid; pre for gelu, silu.
+lt_status lt_linear_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                             const lt_tensor *dy, const lt_tensor *x, const lt_tensor *weight,
+                             const lt_tensor *saved, int32_t act);
 
 // ---- conv --------------------------------------------------------------------------------------
 
@@ -418,6 +436,54 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 // ---- optim -------------------------------------------------------------------------------------
 
 // ---- spectral ----------------------------------------------------------------------------------
+// Signals are (B, T), f32, contiguous along T. Spectra have frames in their last dimension (before
+// re/im), 1 + n_fft / 2 bins, and any stride over bins and clips.
+// How frames lie: frame t covers samples t hop .. t hop + n_fft, moved n_fft / 2 back with center;
+// samples outside are zeros, or mirrored (reflect). The number of frames is
+// 1 + (T + 2 (n_fft / 2) - n_fft) / hop with center, 1 + (T - n_fft) / hop without.
+typedef struct lt_frames {
+    int64_t n_fft, hop;
+    bool center, reflect;
+    double scale;  // spectra are multiplied by it
+} lt_frames;
+// What is taken of a power: multiplier * log(...) + offset of scale * power.
+enum {
+    LT_LOG_NONE = 0,
+    LT_LOG_1P,   // log(1 + x)
+    LT_LOG_MAX,  // log(max(x, floor))
+    LT_LOG_ADD   // log(x + floor)
+};
+typedef struct lt_log {
+    int32_t form;
+    double scale, floor, multiplier, offset;
+    double top;  // above 0: every clip is limited to its largest value minus top
+} lt_log;
+// y (B, bins, frames, 2): re and im. window: n_fft samples, NULL for ones.
+lt_status lt_stft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                  const lt_frames *frames);
+lt_status lt_stft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
+                           const lt_frames *frames);
+// y (B, T) from x (B, bins, frames, 2): inverse transforms, windowed, overlapped, divided by the sum
+// of squared windows. Any T: what lies beyond the frames is 0.
+lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                   const lt_frames *frames);
+lt_status lt_istft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
+                            const lt_frames *frames);
+// y (B, bins, frames): |X|^power (power 1 or 2), then log.
+lt_status lt_spectrogram(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                         const lt_frames *frames, const lt_log *log, int32_t power);
+lt_status lt_spectrogram_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                                  const lt_tensor *window, const lt_frames *frames,
+                                  const lt_log *log, int32_t power);
+// y (B, rows, frames): a filter bank over |X|^power, then log. Row m of bands (rows, 3), i32, is
+// first bin, number of bins, and where their weights begin in weights (n).
+lt_status lt_log_mel(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                     const lt_tensor *bands, const lt_tensor *weights, const lt_frames *frames,
+                     const lt_log *log, int32_t power);
+lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                              const lt_tensor *window, const lt_tensor *bands,
+                              const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
+                              int32_t power);
 
 // ---- audio files -------------------------------------------------------------------------------
 
@@ -539,6 +605,9 @@ lt_status lt_writer_open(lt_writer **w, const char *path);
 lt_status lt_writer_write(lt_writer *w, const void *data, int64_t bytes);
 lt_status lt_writer_commit(lt_writer *w);
 void lt_writer_abort(lt_writer *w);
+// The name of a temporary file beside path, for programs that write files themselves; fresh at each
+// call, and known to lt_dir_clean.
+lt_status lt_file_temporary(lt_buffer *name, const char *path);
 // A file that only grows; each append reaches the operating system before it returns.
 typedef struct lt_appender lt_appender;
 lt_status lt_appender_open(lt_appender **a, const char *path);

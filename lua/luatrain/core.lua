@@ -48,6 +48,13 @@ function core.fail_as(kind, format, ...)
   raise(select("#", ...) > 0 and format:format(...) or format, codes[kind])
 end
 
+--- The sentence of an error caught with pcall, without the position in front of it.
+function core.message(e)
+  local text = core.text
+  if type(e) == "string" and text and #text <= #e and e:sub(-#text) == text then return text end
+  return tostring(e)
+end
+
 --- The name in `names` (a list) that is nearest to `name` by edit distance, or nil.
 function core.nearest(name, names)
   local best, best_distance

@@ -153,6 +153,16 @@ function fs.rename(from, to)
   check(C.lt_file_rename(from, to))
 end
 
+--- A fresh name for a temporary file beside `path`, for programs that write files themselves: rename
+-- it to path with fs.rename when it is whole. fs.clean knows such names.
+function fs.temporary_name(path)
+  local buffer = ffi.new "lt_buffer"
+  check(C.lt_file_temporary(buffer, path))
+  local name = ffi.string(buffer.data, buffer.bytes)
+  C.lt_buffer_release(buffer)
+  return name
+end
+
 --- Removes the temporary files that killed processes of this machine left in a directory.
 -- @return how many
 function fs.clean(path)

@@ -94,7 +94,7 @@ function process.map(jobs, options)
           if good then
             handles[#handles + 1], ids[#ids + 1] = handle, i
           else
-            finish(i, { ok = false, state = "failed", error = handle, seconds = 0 })
+            finish(i, { ok = false, state = "failed", error = core.message(handle), seconds = 0 })
           end
         else
           finish(i, { ok = true, state = "skipped", seconds = 0 })

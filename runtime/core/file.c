@@ -286,6 +286,17 @@ static char *temporary_name(const char *path)
     return text;
 }
 
+lt_status lt_file_temporary(lt_buffer *name, const char *path)
+{
+    *name = (lt_buffer){NULL, 0};
+    char *text = temporary_name(path);
+    LT_REQUIRE(text, LT_ERR_MEMORY, "%s: out of memory", path);
+    lt_status status = buffer_grow(name, 0, (int64_t)strlen(text));
+    if (status == LT_OK) strcpy(name->data, text);
+    free(text);
+    return status;
+}
+
 static lt_status writer_start(lt_writer *w, const char *path)
 {
     struct stat st;

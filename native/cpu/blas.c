@@ -1,0 +1,109 @@
+// blas: matrix products. oneDNN or OpenBLAS, whichever the table in tests/bench/NOTES.md found
+// faster for a shape; a plain blocked product where neither library is installed.
+//
+// OpenBLAS picks its kernels in its constructor and 0.3.21 does not know recent processors, so it
+// is loaded by hand after OPENBLAS_CORETYPE has been set (a value set by the user is respected).
+#include "cpu/blas.h"
+
+#include "cpu/dnn.h"
+
+#include <dlfcn.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };  // CBLAS's constants
+
+typedef void (*sgemm_fn)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                         const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                         int ldc);
+
+static struct {
+    sgemm_fn sgemm;
+    char name[64];
+} blas;
+
+// The best core type that OpenBLAS 0.3.21 has kernels for.
+static const char *core_type(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return "SKYLAKEX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "HASWELL";
+#endif
+    return NULL;
+}
+
+static void load(void)
+{
+    static const char *const paths[] = {
+        "/usr/lib/x86_64-linux-gnu/openblas-openmp/libopenblas.so.0",
+        "/usr/lib/aarch64-linux-gnu/openblas-openmp/libopenblas.so.0",
+        "libopenblas.so.0",
+    };
+    snprintf(blas.name, sizeof blas.name, "own");
+    if (core_type()) setenv("OPENBLAS_CORETYPE", core_type(), 0);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && !blas.sgemm; i++) {
+        void *library = dlopen(paths[i], RTLD_NOW | RTLD_LOCAL);
+        if (!library) continue;
+        blas.sgemm = (sgemm_fn)dlsym(library, "cblas_sgemm");
+        char *(*corename)(void) = (char *(*)(void))dlsym(library, "openblas_get_corename");
+        if (blas.sgemm)
+            snprintf(blas.name, sizeof blas.name, "OpenBLAS %s", corename ? corename() : "?");
+        else
+            dlclose(library);
+    }
+}
+
+static pthread_once_t loaded = PTHREAD_ONCE_INIT;
+
+const char *lt_blas_name(void)
+{
+    pthread_once(&loaded, load);
+    return blas.name;
+}
+
+// The product without a library: rows of C in parallel, B walked in blocks that stay in cache.
+static void plain_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+                       int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+    enum { BLOCK = 256 };
+#pragma omp parallel for num_threads(lt_team(m * n * k))
+    for (int64_t i = 0; i < m; i++) {
+        float *row = c + i * ldc;
+        for (int64_t j = 0; j < n; j++) row[j] = beta == 0 ? 0 : beta * row[j];
+        for (int64_t j0 = 0; j0 < n; j0 += BLOCK) {
+            const int64_t j1 = j0 + BLOCK < n ? j0 + BLOCK : n;
+            for (int64_t p = 0; p < k; p++) {
+                const float v = trans_a ? a[p * lda + i] : a[i * lda + p];
+                if (trans_b)
+                    for (int64_t j = j0; j < j1; j++) row[j] += v * b[j * ldb + p];
+                else
+                    for (int64_t j = j0; j < j1; j++) row[j] += v * b[p * ldb + j];
+            }
+        }
+    }
+}
+
+void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+    if (m == 0 || n == 0) return;
+    if (k == 0) {
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
+        return;
+    }
+    if (lt_dnn_available()) {
+        lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+        return;
+    }
+    pthread_once(&loaded, load);
+    if (blas.sgemm && m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX && lda <= INT32_MAX
+        && ldb <= INT32_MAX && ldc <= INT32_MAX)
+        blas.sgemm(ROW_MAJOR, trans_a ? TRANS : NO_TRANS, trans_b ? TRANS : NO_TRANS, (int)m,
+                   (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    else
+        plain_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+}

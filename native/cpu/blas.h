@@ -1,0 +1,16 @@
+// blas.h: single-precision matrix products for the other kernels.
+#ifndef LT_BLAS_H
+#define LT_BLAS_H
+
+#include "core/internal.h"
+
+// C (m x n) = op(A) op(B) + beta C, all row-major; op transposes where the flag says so. Leading
+// dimensions count elements. Uses all threads outside a parallel region and one inside. With k = 0
+// the product is zero.
+void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+// "OpenBLAS SkylakeX", or "own" where no library was found.
+const char *lt_blas_name(void);
+
+#endif

@@ -1,0 +1,40 @@
+// dnn.h: the operations that oneDNN does for us. Only dnn.c knows the library.
+#ifndef LT_DNN_H
+#define LT_DNN_H
+
+#include "core/internal.h"
+
+// False where no oneDNN 2.x could be loaded; nothing below may be called then.
+bool lt_dnn_available(void);
+// "oneDNN 2.6.3" or "none".
+const char *lt_dnn_name(void);
+// True where oneDNN multiplies bf16 faster than f32 on this processor.
+bool lt_dnn_bf16_fast(void);
+
+// As lt_sgemm.
+void lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+                  int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+// y (m x n, bf16 or f32) = op(a) op(b) for bf16 a and b, accumulated in f32; row-major with leading
+// dimensions as in lt_sgemm.
+lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+                             const lt_bf16 *a, int64_t lda, const lt_bf16 *b, int64_t ldb, void *y,
+                             int32_t y_dtype, int64_t ldy);
+
+// A two-dimensional convolution; sequences have h = 1. Activations lie channels-last (N, H, W, C).
+typedef struct lt_conv_geometry {
+    int64_t n, groups, ci, co;       // ci and co count all channels
+    int64_t h, w, oh, ow, kh, kw;
+    int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+    int64_t dtype;                   // of the activations: LT_F32 or LT_BF16
+} lt_conv_geometry;
+
+// Weights and their gradients are f32, contiguous (co, ci / groups, kh, kw); bias (co) f32 or NULL.
+lt_status lt_dnn_conv_forward(const lt_conv_geometry *g, void *y, const void *x,
+                              const float *weight, const float *bias, bool relu);
+lt_status lt_dnn_conv_backward_data(const lt_conv_geometry *g, void *dx, const void *dy,
+                                    const float *weight);
+lt_status lt_dnn_conv_backward_weights(const lt_conv_geometry *g, float *dweight, const void *x,
+                                       const void *dy);
+
+#endif

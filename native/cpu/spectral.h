@@ -1,0 +1,123 @@
+// spectral: what the spectral kernels share: options checked and turned into a frame plan, teams.
+#ifndef LT_SPECTRAL_H
+#define LT_SPECTRAL_H
+
+#include "fft_real.h"
+
+#include <omp.h>
+
+enum { SPECTRAL_MAX_TEAM = 256 };
+
+// Frames that the options give for a signal of this length; below 1 where there is none.
+static inline int64_t spectral_frames(const lt_frames *o, int64_t length)
+{
+    int64_t padded = length + (o->center ? o->n_fft / 2 * 2 : 0);
+    return padded < o->n_fft ? 0 : (padded - o->n_fft) / o->hop + 1;
+}
+
+// x is a batch of signals (B, T), contiguous along T; bins has the frames in its dimension 2.
+__attribute__((unused)) static lt_status spectral_check(const char *op, const lt_frames *o,
+                                                        const lt_tensor *x, const lt_tensor *window,
+                                                        const lt_tensor *bins, int64_t rows)
+{
+    LT_REQUIRE(o->n_fft >= 1 && o->n_fft <= FFT_MAX_LENGTH, LT_ERR_ARGUMENT,
+               "%s: n_fft is %lld, it must lie between 1 and %d", op, (long long)o->n_fft,
+               FFT_MAX_LENGTH);
+    LT_REQUIRE(o->hop >= 1, LT_ERR_ARGUMENT, "%s: hop is %lld, it must be at least 1", op,
+               (long long)o->hop);
+    LT_TRY(lt_check_dtype(op, "x", x, LT_F32));
+    LT_REQUIRE(x->ndim == 2 && (x->shape[1] < 2 || x->stride[1] == 1), LT_ERR_ARGUMENT,
+               "%s: x is %s, it must be (B, T) and contiguous along T", op, LT_SHAPE(x));
+    if (lt_present(window)) {
+        LT_TRY(lt_check_dtype(op, "window", window, LT_F32));
+        LT_REQUIRE(window->ndim == 1 && window->shape[0] == o->n_fft &&
+                       (o->n_fft == 1 || window->stride[0] == 1),
+                   LT_ERR_ARGUMENT, "%s: window is %s, it must be contiguous with n_fft = %lld samples",
+                   op, LT_SHAPE(window), (long long)o->n_fft);
+    }
+    int64_t length = x->shape[1], frames = spectral_frames(o, length);
+    LT_REQUIRE(frames >= 1 && length >= 1, LT_ERR_ARGUMENT,
+               "%s: x has %lld samples, fewer than one frame of %lld", op, (long long)length,
+               (long long)o->n_fft);
+    LT_REQUIRE(!(o->reflect && o->center) || length > o->n_fft / 2, LT_ERR_ARGUMENT,
+               "%s: x has %lld samples; reflect padding by %lld needs more", op, (long long)length,
+               (long long)(o->n_fft / 2));
+    LT_TRY(lt_check_dtype(op, "spectrum", bins, LT_F32));
+    LT_REQUIRE(bins->ndim >= 3 && bins->shape[0] == x->shape[0] && bins->shape[1] == rows &&
+                   bins->shape[2] == frames,
+               LT_ERR_ARGUMENT, "%s: the spectrum is %s, it must be (%lld, %lld, %lld, ...)", op,
+               LT_SHAPE(bins), (long long)x->shape[0], (long long)rows, (long long)frames);
+    return LT_OK;
+}
+
+// The innermost dimensions of a spectrum, frames (and re/im), must be contiguous.
+__attribute__((unused)) static lt_status spectral_check_rows(const char *op, const lt_tensor *bins,
+                                                             int parts)
+{
+    LT_REQUIRE(bins->ndim == (parts == 2 ? 4 : 3), LT_ERR_ARGUMENT,
+               "%s: the spectrum is %s, it must have %d dimensions", op, LT_SHAPE(bins),
+               parts == 2 ? 4 : 3);
+    bool ok = bins->stride[2] == parts || bins->shape[2] == 1;
+    if (parts == 2) ok = ok && bins->shape[3] == 2 && bins->stride[3] == 1;
+    LT_REQUIRE(ok, LT_ERR_ARGUMENT, "%s: the spectrum %s must be contiguous along its frames%s", op,
+               LT_SHAPE(bins), parts == 2 ? " with 2 parts, re and im" : "");
+    return LT_OK;
+}
+
+static inline lt_status spectral_plan(frame_plan *f, const lt_frames *o, const lt_tensor *x,
+                                      const lt_tensor *window)
+{
+    *f = (frame_plan){.fft = fft_plan_get((int)o->n_fft),
+                      .length = x->shape[1],
+                      .frames = spectral_frames(o, x->shape[1]),
+                      .hop = o->hop,
+                      .before = o->center ? o->n_fft / 2 : 0,
+                      .reflect = o->reflect,
+                      .window = window && lt_present(window) ? lt_f32(window) : NULL};
+    return f->fft ? LT_OK : LT_ERR_MEMORY;
+}
+
+// Threads for `items` jobs of `work` operations each.
+static inline int spectral_team(int64_t items, int64_t work)
+{
+    int team = lt_team(items * work);
+    if (team > SPECTRAL_MAX_TEAM) team = SPECTRAL_MAX_TEAM;
+    return team > items ? (int)(items > 0 ? items : 1) : team;
+}
+
+// Rough operations of one group of frames.
+static inline int64_t spectral_work(const frame_plan *f)
+{
+    return (int64_t)LT_LANES * f->fft->n * 24;
+}
+
+// Adds the frames in `samples` (n vectors, windowed and scaled by w->window) where they lie in y.
+__attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, float *y, int64_t first,
+                                                         const vec *samples, const float *window)
+{
+    int n = f->fft->n;
+    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    for (int i = 0; i < n; i += LT_LANES) {
+        int count = n - i < LT_LANES ? n - i : LT_LANES;
+        vec v[LT_LANES];
+        for (int j = 0; j < count; j++) v[j] = samples[i + j] * window[i + j];
+        for (int j = count; j < LT_LANES; j++) v[j] = vec_all(0);
+        vec_transpose(v);
+        for (int l = 0; l < lanes; l++) {
+            int64_t at = (first + l) * f->hop - f->before + i;
+            if (count == LT_LANES && at >= 0 && at + LT_LANES <= f->length) {
+                vec_store(y + at, vec_load(y + at) + v[l]);
+                continue;
+            }
+            for (int j = 0; j < count; j++) {
+                int64_t k = at + j;
+                if (k >= 0 && k < f->length)
+                    y[k] += v[l][j];
+                else if (f->reflect)
+                    y[frame_mirror(k, f->length)] += v[l][j];
+            }
+        }
+    }
+}
+
+#endif

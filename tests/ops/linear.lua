@@ -1,0 +1,45 @@
+local function act(name)
+  return { name = name, kinks = name == "relu", inputs = { { 6, 5 }, { 7, 5 }, { 7 } },
+    golden = true, fn = function(x, w, b) return lt.linear(x, w, b, name) end }
+end
+
+return {
+  golden = "ops_linear",
+  cases = {
+    { name = "linear", fn = lt.linear, inputs = { { 4, 5 }, { 3, 5 }, { 3 } } },
+    { name = "no_bias", fn = lt.linear, inputs = { { 2, 3, 5 }, { 4, 5 } } },
+    { name = "vector", fn = lt.linear, inputs = { { 5 }, { 4, 5 }, { 4 } } },
+    { name = "relu", fn = function(x, w, b) return lt.linear(x, w, b, "relu") end },
+    act "tanh", act "sigmoid", act "gelu", act "gelu_tanh", act "silu",
+    { name = "many_rows", fn = function(x, w, b) return lt.linear(x, w, b, "gelu") end },
+    { name = "bf16", check = function()
+      local x, w, b = lt.randn(70, 40), lt.randn(30, 40):set_requires_grad(), lt.randn(30)
+      x:set_requires_grad()
+      local narrow = x:detach():cast("bf16"):cast("f32"):set_requires_grad()
+      local w2 = w:detach():clone():set_requires_grad()
+      local y = lt.op.autocast("bf16", function() return lt.linear(x, w, b, "tanh") end)
+      assert(y:dtype() == "bf16")
+      local want = lt.linear(narrow, w2, b, "tanh")
+      local function close(a, z, what)
+        local e = (a:cast("f32") - z):abs():max():item() / z:abs():max():item()
+        assert(e < 0.02, ("%s: relative error %g"):format(what, e))
+      end
+      close(y, want, "y")
+      y:cast("f32"):sum():backward()
+      want:sum():backward()
+      assert(x.grad:dtype() == "f32" and w.grad:dtype() == "f32")
+      close(x.grad, narrow.grad, "dx")
+      close(w.grad, w2.grad, "dw")
+    end },
+    { name = "empty", check = function()
+      local y = lt.linear(lt.zeros(0, 3), lt.zeros(2, 3), lt.zeros(2))
+      assert(y:numel() == 0 and y:size(2) == 2)
+    end },
+    { name = "errors", check = function()
+      local ok, message = pcall(lt.linear, lt.zeros(2, 3), lt.zeros(4, 5))
+      assert(not ok and message:find("must agree", 1, true), message)
+      ok, message = pcall(lt.linear, lt.zeros(2, 3), lt.zeros(4, 3), nil, "rellu")
+      assert(not ok and message:find("rellu", 1, true), message)
+    end },
+  },
+}
