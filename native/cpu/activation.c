@@ -98,7 +98,7 @@ static lt_status gradient_check(const char *op, const gradient_args *p)
 // ---- elementary functions ----------------------------------------------------------------------
 PLAIN(exp, 4, vm_exp(x), 1, dy * s)                                     // saved: y
 PLAIN(expm1, 4, vm_expm1(x), 1, dy * (s + 1.f))                         // y
-PLAIN(log, 4, vm_log(x), 1, dy / s)                                     // x
+PLAIN(ln, 4, vm_log(x), 1, dy / s)                                     // x
 PLAIN(log1p, 4, vm_log1p(x), 1, dy / (1.f + s))                         // x
 PLAIN(sqrt, 1, sqrtf(x), 1, dy * 0.5f / s)                              // y
 PLAIN(rsqrt, 1, 1.f / sqrtf(x), 1, dy * -0.5f * s * s * s)              // y

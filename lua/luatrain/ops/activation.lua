@@ -39,8 +39,8 @@ methods.exp = unary("exp", "y", function(y, x) return C.lt_exp(y, x) end,
 methods.expm1 = unary("expm1", "y", function(y, x) return C.lt_expm1(y, x) end,
   function(dx, dy, s) return C.lt_expm1_backward(dx, dy, s) end)
 --- Natural logarithm.
-methods.log = unary("log", "x", function(y, x) return C.lt_log(y, x) end,
-  function(dx, dy, s) return C.lt_log_backward(dx, dy, s) end)
+methods.log = unary("log", "x", function(y, x) return C.lt_ln(y, x) end,
+  function(dx, dy, s) return C.lt_ln_backward(dx, dy, s) end)
 --- log(1 + x), exact for small x.
 methods.log1p = unary("log1p", "x", function(y, x) return C.lt_log1p(y, x) end,
   function(dx, dy, s) return C.lt_log1p_backward(dx, dy, s) end)
