@@ -654,6 +654,32 @@ int32_t lt_getpid(void);
 double lt_clock(void);    // seconds since 1970
 
 // ---- loader ------------------------------------------------------------------------------------
+// Worker threads that make batches, each in a Lua state of its own. Jobs and notes are opaque bytes.
+typedef struct lt_loader lt_loader;
+typedef struct lt_job lt_job;
+// Starts the workers; each runs require("luatrain.data.worker").main(loader, spec).
+lt_status lt_loader_open(lt_loader **loader, int32_t workers, const char *spec, int64_t bytes);
+// Queues a job. The caller bounds how many are under way.
+lt_status lt_loader_put(lt_loader *loader, const char *text, int64_t bytes);
+// Waits for the oldest job's result. The note stays readable until the next call. LT_ERR_END where
+// no job is under way; another error where a worker has died, with its message.
+lt_status lt_loader_next(lt_loader *loader, const char **note, int64_t *bytes, int32_t *tensors);
+// Tensor `index` (from 0) of the result at hand, with a reference of its own, and its name.
+lt_status lt_loader_tensor(lt_loader *loader, int32_t index, lt_tensor *t, const char **name);
+// Drops all jobs under way and their results.
+void lt_loader_flush(lt_loader *loader);
+// Ends the workers (each finishes its sample) and frees everything. NULL is allowed.
+void lt_loader_close(lt_loader *loader);
+// For the workers: the next job (waits; LT_ERR_END when the loader closes), a tensor of its result,
+// its end, and whether to hurry.
+lt_status lt_loader_take(lt_loader *loader, lt_job **job, const char **text, int64_t *bytes);
+lt_status lt_loader_emit(lt_job *job, const char *name, const lt_tensor *t);
+lt_status lt_loader_done(lt_loader *loader, lt_job *job, const char *note, int64_t bytes);
+bool lt_loader_closing(lt_loader *loader);
+// A seed below 2^53 that depends on all three numbers.
+double lt_loader_seed(int64_t seed, int64_t epoch, int64_t index);
+// order[0..n) <- a permutation of 0..n-1 that depends on seed and epoch only.
+void lt_loader_order(int64_t *order, int64_t n, int64_t seed, int64_t epoch);
 
 // ---- host --------------------------------------------------------------------------------------
 // The text between the cdef marks of this header.
@@ -662,6 +688,13 @@ const char *lt_cdef(void);
 // for an unknown name.
 const char *lt_embedded_name(int32_t index);
 const char *lt_embedded_text(const char *name, int64_t *size);
+// From now on SIGINT, SIGTERM and SIGUSR1 are noted instead of ending the process; the second one
+// ends it. Off: back to the default actions. Both forget what was noted.
+lt_status lt_signal_watch(bool on);
+int32_t lt_signal_pending(void);               // the signal noted, 0 for none
+lt_status lt_signal_raise(int32_t number);     // sends it to this process (tests)
+int32_t lt_terminal_columns(int32_t fd);       // width of the terminal, 0 where fd is none
+const char *lt_program_path(void);             // the running program's file, "" where unknown
 
 // cdef end
 #pragma GCC visibility pop

@@ -19,3 +19,17 @@
 --      numbers become f32 unless a dtype is named; strings stay lists
 --   set:batch(16, {shuffle = true, seed = 1})        -> loader
 --   for batch in loader:epoch(1) do batch.audio, batch.label, batch.ids, batch.size end
+local dataset = require "luatrain.data.dataset"
+local files = require "luatrain.data.files"
+
+local data = {
+  Dataset = dataset.Dataset,
+  table = files.table,
+  from = files.from,
+  folder = files.folder,
+  manifest = files.manifest,
+  csv = files.csv,
+  loader = require("luatrain.data.loader").new,
+}
+
+return data
