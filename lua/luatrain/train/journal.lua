@@ -1,0 +1,122 @@
+--- What a run tells: a progress bar on a terminal, plain lines elsewhere, log.txt, TensorBoard.
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local fs = require "luatrain.fs"
+local C, check = core.C, core.check
+
+local Journal = {}
+Journal.__index = Journal
+local journal = {}
+
+--- Opens a journal. options: run (run directory, may be nil), quiet (nothing on the terminal),
+-- events (write TensorBoard events, default true), log_every.
+function journal.open(options)
+  local self = setmetatable({
+    quiet = options.quiet or false,
+    columns = options.quiet and 0 or C.lt_terminal_columns(2),
+    log_every = options.log_every or 50,
+    bar_length = 0,
+    drawn = 0,
+  }, Journal)
+  if os.getenv "TERM" == "dumb" then self.columns = 0 end
+  if options.run then
+    local out = ffi.new "lt_appender *[1]"
+    check(C.lt_appender_open(out, options.run:file "log.txt"))
+    self.log = ffi.gc(out[0], function(handle) C.lt_appender_close(handle) end)
+    if options.events ~= false then
+      self.events = require("luatrain.tensorboard").writer(options.run.path)
+    end
+  end
+  return self
+end
+
+function Journal:clear_bar()
+  if self.bar_length > 0 then
+    io.stderr:write("\r", (" "):rep(self.bar_length), "\r")
+    self.bar_length = 0
+  end
+end
+
+--- A line for people: to the terminal and to log.txt. A log that cannot be written (a full disk)
+-- is said once and does not stop the run.
+function Journal:line(format, ...)
+  local text = select("#", ...) > 0 and format:format(...) or format
+  if not self.quiet then
+    self:clear_bar()
+    io.stderr:write(text, "\n")
+  end
+  if self.log then
+    local entry = os.date "%Y-%m-%d %H:%M:%S " .. text .. "\n"
+    if C.lt_appender_write(self.log, entry, #entry) ~= 0 then
+      local problem = ffi.string(C.lt_error())
+      C.lt_appender_close(ffi.gc(self.log, nil))
+      self.log = nil
+      io.stderr:write("luatrain: the log ends here: ", problem, "\n")
+    end
+  end
+end
+
+-- "1:02:03" or "02:03".
+local function clock(seconds)
+  seconds = math.floor(seconds + 0.5)
+  local h, m, s = math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60
+  if h > 0 then return ("%d:%02d:%02d"):format(h, m, s) end
+  return ("%02d:%02d"):format(m, s)
+end
+journal.clock = clock
+
+--- Begins counting the speed of an epoch: `done` of `total` steps are behind.
+function Journal:begin(label, done, total)
+  self.label, self.total, self.first = label, total, done
+  self.started, self.drawn, self.shown = C.lt_time(), 0, done
+end
+
+local function bar(share, width)
+  local full = math.floor(share * width + 0.5)
+  return "[" .. ("="):rep(full) .. (" "):rep(width - full) .. "]"
+end
+
+--- After a step: `done` steps of the epoch are behind. text: what to show beside (loss, rate).
+function Journal:progress(done, text)
+  local now = C.lt_time()
+  local rate = (done - self.first) / math.max(now - self.started, 1e-9)
+  local left = rate > 0 and (self.total - done) / rate or 0
+  local at_end = done >= self.total
+  if self.columns > 0 then
+    if now - self.drawn < 0.1 and not at_end then return end
+    self.drawn = now
+    local line = ("%s %s %d/%d %.1f it/s ETA %s %s"):format(self.label,
+      bar(done / math.max(self.total, 1), 20), done, self.total, rate, clock(left), text)
+    line = line:sub(1, self.columns - 1)
+    io.stderr:write("\r", line, (" "):rep(math.max(0, self.bar_length - #line)))
+    io.stderr:flush()
+    self.bar_length = #line
+  elseif done % self.log_every == 0 and not at_end then
+    self:line("%s %d/%d %.1f it/s ETA %s %s", self.label, done, self.total, rate, clock(left), text)
+  end
+end
+
+--- Writes a scalar for TensorBoard.
+function Journal:scalar(name, value, step)
+  if self.events then self.events:scalar(name, value, step) end
+end
+
+--- Sends out what is buffered.
+function Journal:flush()
+  if self.events then self.events:flush() end
+end
+
+function Journal:close()
+  self:clear_bar()
+  if self.events then
+    self.events:close()
+    self.events = nil
+  end
+  if self.log then
+    local handle = ffi.gc(self.log, nil)
+    self.log = nil
+    C.lt_appender_close(handle)
+  end
+end
+
+return journal

@@ -1,0 +1,129 @@
+--- The run directory: everything of a run in one place.
+--
+--   config.json   the resolved settings          history.json   one list a metric, one entry an epoch
+--   run.json      versions, machine, git state   checkpoints/   latest, best, epoch-NNNN .safetensors
+--   log.txt       what was printed               report/        plots and a page with them
+--   recipe.lua    the recipe as it was           damaged.json   samples that could not be read
+--   events.out.tfevents.*                        for TensorBoard
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local failure = require "luatrain.failure"
+local fs = require "luatrain.fs"
+local json = require "luatrain.json"
+local C = core.C
+
+local run = {}
+
+-- What `git` says about the folder, or nil without git or a checkout.
+local function git_state(folder)
+  local process = require "luatrain.process"
+  if not process.which "git" then return nil end
+  local function ask(...)
+    local ok, result = pcall(process.run, {"git", "-C", folder, ...}, {timeout = 5})
+    return ok and result.ok and (result.output:gsub("%s+$", "")) or nil
+  end
+  local commit = ask("rev-parse", "HEAD")
+  if not commit then return nil end
+  return {commit = commit, branch = ask("rev-parse", "--abbrev-ref", "HEAD"),
+    changed = ask("status", "--porcelain", "--untracked-files=no") ~= ""}
+end
+
+--- Facts of the program and the machine: {version = ..., luajit = ..., threads = ...}.
+function run.versions()
+  local facts = {}
+  for name, value in ffi.string(C.lt_build_info()):gmatch "([^=\n]+)=([^\n]*)" do facts[name] = value end
+  return facts
+end
+
+--- A fresh name below `base`: base/YYYYMMDD-HHMMSS, with -2, -3 ... where that exists.
+function run.fresh_path(base)
+  local stamp = os.date "%Y%m%d-%H%M%S"
+  local path, n = fs.join(base, stamp), 1
+  while fs.exists(path) do
+    n = n + 1
+    path = ("%s-%d"):format(fs.join(base, stamp), n)
+  end
+  return path
+end
+
+--- The newest run below `base` that has the checkpoint `name`; nil where there is none.
+function run.newest(base, name)
+  if not fs.is_dir(base) then return nil end
+  local best, best_time
+  for _, entry in ipairs(fs.list(base)) do
+    local info = fs.stat(fs.join(base, entry, "checkpoints", name .. ".safetensors"))
+    if info and info.kind == "file" and (not best or info.modified > best_time) then
+      best, best_time = fs.join(base, entry), info.modified
+    end
+  end
+  return best
+end
+
+local Run = {}
+Run.__index = Run
+
+--- Opens a run directory, making it where it is missing. options: recipe (a loaded recipe), config
+-- (resolved), command (the command line, for the record).
+function run.open(path, options)
+  options = options or {}
+  local self = setmetatable({path = path}, Run)
+  fs.mkdir(path)
+  fs.mkdir(self:file "checkpoints")
+  fs.clean(path)
+  fs.clean(self:file "checkpoints")
+  self:write_facts(options)
+  return self
+end
+
+--- A path inside the run directory.
+function Run:file(...) return fs.join(self.path, ...) end
+
+--- The path of a checkpoint by name: "latest", "best", "epoch-0005".
+function Run:checkpoint(name) return self:file("checkpoints", name .. ".safetensors") end
+
+function Run:write_facts(options)
+  if options.config then json.save(self:file "config.json", options.config) end
+  if options.recipe then fs.write(self:file "recipe.lua", options.recipe.text) end
+  local folder = options.recipe and fs.dirname(options.recipe.path) or "."
+  json.save(self:file "run.json", {
+    recipe = options.recipe and options.recipe.name,
+    recipe_path = options.recipe and options.recipe.path,
+    command = options.command,
+    started = os.date "!%Y-%m-%dT%H:%M:%SZ",
+    program = run.versions(),
+    git = git_state(folder),
+  })
+end
+
+--- Writes history.json: {name = list}.
+function Run:write_history(history) json.save(self:file "history.json", history) end
+
+--- Writes damaged.json: [{id, text}].
+function Run:write_damaged(list)
+  local short = json.array {}
+  for i, one in ipairs(list) do short[i] = {id = one.id, text = one.text} end
+  json.save(self:file "damaged.json", short)
+end
+
+--- Removes checkpoints epoch-NNNN but the newest n; n = 0 keeps all.
+function Run:prune(n)
+  if n == 0 then return end
+  local kept = {}
+  for _, name in ipairs(fs.list(self:file "checkpoints")) do
+    if name:match "^epoch%-%d+%.safetensors$" then kept[#kept + 1] = name end
+  end
+  table.sort(kept)
+  for i = 1, #kept - n do fs.remove(self:file("checkpoints", kept[i])) end
+end
+
+--- The checkpoint that a --resume or --checkpoint argument means: a file, a run directory (its
+-- `name` checkpoint), or a name like "best" within `base_run`.
+function run.find_checkpoint(text, name)
+  if fs.is_file(text) then return text end
+  local inside = fs.join(text, "checkpoints", name .. ".safetensors")
+  if fs.is_file(inside) then return inside end
+  failure.raise("data", "%s: neither a checkpoint nor a run directory with checkpoints/%s.safetensors",
+    text, name)
+end
+
+return run
