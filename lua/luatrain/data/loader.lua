@@ -118,6 +118,13 @@ local function make_here(self, job)
   return batch, damaged
 end
 
+--- Batch `number` of an epoch, made in this process, whatever comes before or after.
+function Loader:one(epoch, number)
+  local batch, damaged = make_here(self, job_of(self, order_of(self, epoch), epoch, number))
+  batch.number = number
+  return batch, damaged
+end
+
 -- ---- worker threads -----------------------------------------------------------------------------
 local note, size, count = ffi.new "const char *[1]", ffi.new "int64_t[1]", ffi.new "int32_t[1]"
 local name = ffi.new "const char *[1]"

@@ -18,3 +18,351 @@
 --   max_damaged 0.05 (share of damaged samples that stops a run).
 --
 -- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate.
+local core = require "luatrain.core"
+local config = require "luatrain.config"
+local failure = require "luatrain.failure"
+local op = require "luatrain.op"
+local random = require "luatrain.random"
+local scope = require "luatrain.scope"
+local settings = require "luatrain.train.settings"
+local checkpoint = require "luatrain.train.checkpoint"
+local Ema = require "luatrain.train.ema"
+local History = require "luatrain.train.history"
+local Tally = require "luatrain.train.tally"
+local C, check = core.C, core.check
+
+local train = {}
+
+local Trainer = {}
+Trainer.__index = Trainer
+
+local signals = {[2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"}}
+
+--- Makes a trainer. options: model, optimizer, schedule (or nil), step, train and valid (loaders;
+-- valid may be nil), config (settings by name, the rest take their defaults), keep ({best, mode}),
+-- run (a directory's path, or nil to write nothing), validate (see recipes), quiet.
+function train.Trainer(options)
+  local values = options.config or {}
+  if getmetatable(values) == nil then
+    local fields = config.fields(settings.fields)
+    values = config.resolve(fields, {config.check(fields, values, "Trainer")})
+  end
+  local run = options.run
+  if type(run) == "string" then run = require("luatrain.train.run").open(run, {config = values}) end
+  local self = setmetatable({
+    model = options.model, optimizer = options.optimizer, schedule = options.schedule,
+    step = options.step, loaders = {train = options.train, valid = options.valid},
+    config = values, run = run, validate_more = options.validate, facts = options.facts or {},
+    at = {epoch = 1, batch = 0, step = 0},   -- batches of this epoch and steps of the run behind us
+    tally = Tally.new(),
+    history = History.new(options.keep or {best = options.valid and "val_loss" or "train_loss", mode = "min"},
+      values.patience, values.min_delta),
+    journal = require("luatrain.train.journal").open {run = run, quiet = options.quiet,
+      log_every = values.log_every},
+  }, Trainer)
+  if values.ema > 0 then self.ema = Ema.new(self.model, values.ema) end
+  return self
+end
+
+-- ---- one step -----------------------------------------------------------------------------------
+
+-- Loss and metrics of a batch, in the precision that is set.
+function Trainer:compute(batch)
+  return op.autocast(self.config.precision, self.step, self.model, batch, self.config)
+end
+
+-- What a step may change before it is known to be good: to go back to.
+function Trainer:remember()
+  local before = {rng = random.get_state(), batch = self.at.batch, tally = self.tally:state_dict(), buffers = {}}
+  for i, t in ipairs(self.model:buffers()) do
+    self.held = self.held or {}
+    self.held[i] = self.held[i] or scope.keep(t:like())
+    check(C.lt_copy(self.held[i].c, t.c))
+    before.buffers[i] = {t, self.held[i]}
+  end
+  return before
+end
+
+function Trainer:go_back(before)
+  random.set_state(before.rng)
+  self.at.batch = before.batch
+  self.tally:load_state_dict(before.tally)
+  for _, pair in ipairs(before.buffers) do check(C.lt_copy(pair[1].c, pair[2].c)) end
+end
+
+local function is_finite(x) return x == x and math.abs(x) ~= math.huge end
+
+-- One batch: forward, backward with its share of the step's samples, metrics. Returns the loss.
+function Trainer:one_batch(batch, share, before)
+  local loss, metrics = self:compute(batch)
+  local value = loss:item()
+  if not is_finite(value) then self:diverged("loss", value, before) end
+  (share == 1 and loss or loss * share):backward()
+  metrics = metrics or {}
+  metrics.loss = metrics.loss or value
+  self.tally:add(metrics, batch.size)
+  return value
+end
+
+-- One optimizer step over `accumulate` batches (fewer at the end of an epoch, weighed by samples).
+function Trainer:one_step(fetch, last)
+  local at, loader = self.at, self.loaders.train
+  local stop = math.min(at.batch + self.config.accumulate, last)
+  local samples = 0
+  for number = at.batch + 1, stop do samples = samples + loader:planned(number) end
+  local before, sum = self:remember(), 0
+  math.randomseed(C.lt_loader_seed(self.config.seed, at.step, -2))
+  self.optimizer:zero_grad()
+  while at.batch < stop do
+    local got = scope.run(function()
+      local batch = fetch()
+      at.batch = batch and batch.number or last
+      if not batch then return false end
+      local share = batch.size / samples
+      sum = sum + share * self:one_batch(batch, share, before)
+      return true
+    end)
+    if not got then break end
+  end
+  local norm = self:limit_gradients(before)
+  if self.schedule and self.schedule.per ~= "epoch" then self.schedule:step() end
+  self.optimizer:step()
+  if self.ema then self.ema:update() end
+  at.step = at.step + 1
+  return sum, norm
+end
+
+-- Clips the gradients' norm, which is measured in any case; NaN and Inf stop here.
+function Trainer:limit_gradients(before)
+  local clip = self.config.gradient_clip
+  local norm = scope.run(function()
+    local n = require("luatrain.optim").clip_grad_norm_(self.model:parameters(), clip > 0 and clip or math.huge)
+    return type(n) == "number" and n or n:item()
+  end)
+  if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
+  return norm
+end
+
+-- Stops a run whose loss or gradients are not finite: finds the first op that made it, leaves a
+-- checkpoint from before the step, says what to try.
+function Trainer:diverged(what, value, before)
+  local last = self.at.batch
+  self:go_back(before)
+  local saved = self:save "latest"
+  local found, ids = require("luatrain.train.diagnose").search(self, before.batch + 1, last)
+  failure.raise("diverged", "the %s is %s at step %d (epoch %d, %s of samples %s)%s; %s%s", what,
+    tostring(value), self.at.step + 1, self.at.epoch,
+    last == before.batch + 1 and ("batch %d"):format(last) or ("batches %d to %d"):format(before.batch + 1, last),
+    table.concat(ids, ", "), found.text, found.advice,
+    saved and ("; the checkpoint from before this step is %s"):format(saved) or "")
+end
+
+-- ---- epochs -------------------------------------------------------------------------------------
+
+-- True when the settings ask for no more steps.
+function Trainer:is_over()
+  local steps = self.config.steps
+  if steps > 0 then return self.at.step >= steps end
+  return self.at.epoch > self.config.epochs
+end
+
+-- The number of the epochs to come, for people.
+function Trainer:label()
+  if self.config.steps > 0 then return ("epoch %d"):format(self.at.epoch) end
+  return ("epoch %d/%d"):format(self.at.epoch, self.config.epochs)
+end
+
+--- The rest of the epoch (all of it, unless resumed within). Returns its averages, {train_loss = ...}.
+function Trainer:train_epoch()
+  local at, loader, config_ = self.at, self.loaders.train, self.config
+  local last = loader:batches()
+  local fetch = loader:epoch(at.epoch, at.batch + 1)
+  self.model:train()
+  self.journal:begin(self:label(), at.batch, last)
+  while at.batch < last and not self:is_over() do
+    local loss, norm = self:one_step(fetch, last)
+    local rate = self:learning_rate()
+    self.journal:step(at, {loss = loss, learning_rate = rate, gradient_norm = norm}, self.tally)
+    if config_.checkpoint_steps > 0 and at.step % config_.checkpoint_steps == 0 then self:save "latest" end
+    if C.lt_signal_pending() ~= 0 then self:stop() end
+  end
+  return self.tally:means "train_"
+end
+
+-- Averages over a loader's batches, without gradients; nil where a signal came in between.
+function Trainer:measure(loader, prefix)
+  local tally, rng = Tally.new(), random.get_state()
+  local fetch = loader:epoch(1)
+  self.model:eval()
+  local interrupted = false
+  op.no_grad(function()
+    repeat
+      local more = scope.run(function()
+        local batch = fetch()
+        if not batch then return false end
+        local loss, metrics = self:compute(batch)
+        metrics = metrics or {}
+        metrics.loss = metrics.loss or loss
+        tally:add(metrics, batch.size)
+        return true
+      end)
+      interrupted = C.lt_signal_pending() ~= 0
+    until not more or interrupted
+    if self.validate_more and not interrupted then
+      tally:add(self.validate_more(self.model, loader, self.config) or {}, 1)
+    end
+  end)
+  random.set_state(rng)
+  self.model:train()
+  return not interrupted and tally:means(prefix) or nil
+end
+
+--- Averages over the validation data, of the averaged weights where there are any: {val_loss = ...}.
+function Trainer:validate()
+  if not self.loaders.valid then return {} end
+  if self.ema then return self.ema:with_average(self.measure, self, self.loaders.valid, "val_") end
+  return self:measure(self.loaders.valid, "val_")
+end
+
+--- The learning rate of the first parameter group.
+function Trainer:learning_rate() return self.optimizer:learning_rate() end
+
+-- What follows an epoch's steps: validation, history, schedule, checkpoints.
+function Trainer:finish_epoch(row)
+  local at, run = self.at, self.run
+  row.learning_rate = self:learning_rate()
+  local measured = self:validate()
+  if not measured then self:stop() end
+  for name, value in pairs(measured) do row[name] = value end
+  local is_best = self.history:add(row)
+  if self.schedule and self.schedule.per == "epoch" then self.schedule:step(row[self.history.keep.best]) end
+  self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best)
+  if is_best then self:keep_best() end
+  at.epoch, at.batch, self.tally = at.epoch + 1, 0, Tally.new()
+  self:save "latest"
+  if run then
+    local every = self.config.save_every
+    if every > 0 and (at.epoch - 1) % every == 0 then
+      self:save(("epoch-%04d"):format(at.epoch - 1))
+      run:prune(self.config.keep_last)
+    end
+    run:write_history(self.history:table())
+  end
+end
+
+-- A signal: the step is done; save and leave.
+function Trainer:stop()
+  local kind, name = unpack(signals[C.lt_signal_pending()] or signals[2])
+  local saved = self:save "latest"
+  failure.raise(kind, "stopped by %s after step %d%s", name, self.at.step,
+    saved and (", saved; continue with --resume %s"):format(self.run.path) or "")
+end
+
+--- Trains until the settings' epochs or steps are done, patience runs out, or a signal comes.
+-- Returns the history: {train_loss = {...}, val_loss = {...}, learning_rate = {...}, ...}.
+function Trainer:train()
+  check(C.lt_signal_watch(true))
+  local ok, e = pcall(function()
+    while not self:is_over() and not self.history:is_over() do self:finish_epoch(self:train_epoch()) end
+    if self.history:is_over() then
+      self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best, self.history.waited)
+    end
+    if self.config.restore_best then self:restore_best() end
+    if self.at_end then self.at_end() end
+  end)
+  for _, loader in pairs(self.loaders) do loader:close() end
+  self.journal:close()
+  C.lt_signal_watch(false)
+  if not ok then error(e, 0) end
+  return self.history:table()
+end
+
+-- ---- state --------------------------------------------------------------------------------------
+
+-- All that a run is, by name: this list is the checkpoint, and the resume.
+function Trainer:parts()
+  return {optimizer = self.optimizer, schedule = self.schedule, ema = self.ema,
+    tally = self.tally, history = self.history}
+end
+
+function Trainer:state_dict()
+  local state = {at = self.at, rng = random.get_state()}
+  for name, part in pairs(self:parts()) do state[name] = part:state_dict() end
+  return state
+end
+
+function Trainer:load_state_dict(state)
+  for key, value in pairs(state.at) do self.at[key] = value end
+  random.set_state(state.rng)
+  for name, part in pairs(self:parts()) do
+    if state[name] then part:load_state_dict(state[name]) end
+  end
+end
+
+-- Facts for people and for building the model again.
+function Trainer:describe()
+  local facts = {epoch = self.at.epoch, batch = self.at.batch, step = self.at.step, config = self.config,
+    threads = C.lt_threads(), best = self.history.best, best_epoch = self.history.best_epoch,
+    keep = self.history.keep}
+  for name, value in pairs(self.facts) do facts[name] = value end
+  return facts
+end
+
+--- Writes a checkpoint from which training goes on with the same bits.
+function Trainer:save_checkpoint(path)
+  checkpoint.save(path, self.model:state_dict(), self:state_dict(), self:describe())
+end
+
+-- The same under a name in the run directory; nil without one. Returns the path.
+function Trainer:save(name)
+  if not self.run then return nil end
+  local path = self.run:checkpoint(name)
+  self:save_checkpoint(path)
+  self.journal:flush()
+  return path
+end
+
+--- Goes back to a checkpoint written by save_checkpoint.
+function Trainer:load_checkpoint(path)
+  scope.run(function()
+    local weights, state, facts = checkpoint.load(path)
+    if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
+    self.model:load_state_dict(weights)
+    self:load_state_dict(state)
+    if facts.threads ~= C.lt_threads() then
+      self.journal:line("note: the run had %s threads, this one has %d: the last bits may differ",
+        tostring(facts.threads), C.lt_threads())
+    end
+  end)
+end
+
+-- The best weights (averaged ones where there are any): a file of the run, or copies in memory.
+function Trainer:keep_best()
+  local weights = self.ema and self.ema.average or self.model:state_dict()
+  if self.run then
+    checkpoint.save(self.run:checkpoint "best", weights, nil, self:describe())
+    return
+  end
+  self.best = self.best or {}
+  for name, t in pairs(weights) do
+    self.best[name] = self.best[name] or scope.keep(t:like())
+    check(C.lt_copy(self.best[name].c, t.c))
+  end
+end
+
+function Trainer:restore_best()
+  if self.history.best == nil then return end
+  local weights = self.best
+  scope.run(function()
+    if self.run then weights = checkpoint.load(self.run:checkpoint "best") end
+    if weights then self.model:load_state_dict(weights) end
+  end)
+end
+
+--- Writes the history as JSON.
+function Trainer:export_history(path) require("luatrain.json").save(path, self.history:table()) end
+
+--- What `luatrain run RECIPE train` does; see luatrain.train.commands.
+function train.run(...) return require("luatrain.train.commands").train(...) end
+
+return train

@@ -96,6 +96,37 @@ function Journal:progress(done, text)
   end
 end
 
+--- After an optimizer step: at = {epoch, batch, step}, values = {loss, learning_rate,
+-- gradient_norm}, tally = the epoch's averages so far.
+function Journal:step(at, values, tally)
+  for name, value in pairs(values) do self:scalar("train/" .. name, value, at.step) end
+  local loss = tally:means("").loss or values.loss
+  self:progress(at.batch, ("loss %.4f lr %.3g"):format(loss, values.learning_rate))
+end
+
+-- Names in a fixed order, the losses first.
+local function sorted(row)
+  local names = {}
+  for name in pairs(row) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    local x, y = a:match "_loss$" and 0 or 1, b:match "_loss$" and 0 or 1
+    if x ~= y then return x < y end
+    return a < b
+  end)
+  return names
+end
+
+--- After an epoch: row = {metric = value}; best names the metric that became better than ever.
+function Journal:epoch(label, at, row, best)
+  local parts = {}
+  for _, name in ipairs(sorted(row)) do
+    parts[#parts + 1] = ("%s %.5g"):format(name, row[name])
+    self:scalar("epoch/" .. name, row[name], at.step)
+  end
+  self:line("%s, %s: %s%s", label, clock(C.lt_time() - (self.started or C.lt_time())),
+    table.concat(parts, ", "), best and (" (best %s)"):format(best) or "")
+end
+
 --- Writes a scalar for TensorBoard.
 function Journal:scalar(name, value, step)
   if self.events then self.events:scalar(name, value, step) end

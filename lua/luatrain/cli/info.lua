@@ -1,0 +1,144 @@
+--- `luatrain info FILE` and `luatrain doctor`.
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local failure = require "luatrain.failure"
+local fs = require "luatrain.fs"
+local json = require "luatrain.json"
+local C = core.C
+
+local info = {}
+
+local function shape_text(shape) return "(" .. table.concat(shape, ", ") .. ")" end
+
+local function bytes_text(n)
+  if n >= 2 ^ 30 then return ("%.2f GiB"):format(n / 2 ^ 30) end
+  if n >= 2 ^ 20 then return ("%.1f MiB"):format(n / 2 ^ 20) end
+  if n >= 2 ^ 10 then return ("%.1f KiB"):format(n / 2 ^ 10) end
+  return ("%d bytes"):format(n)
+end
+
+local function safetensors(path)
+  local list, metadata = require("luatrain.safetensors").info(path)
+  local bytes, elements = 0, 0
+  for _, t in ipairs(list) do
+    print(("  %-48s %-5s %s"):format(t.name, t.file_dtype, shape_text(t.shape)))
+    local n = 1
+    for _, size in ipairs(t.shape) do n = n * size end
+    bytes, elements = bytes + t.bytes, elements + n
+  end
+  print(("%s: %d tensors, %.0f elements, %s"):format(path, #list, elements, bytes_text(bytes)))
+  for key, value in pairs(metadata) do
+    if key ~= "luatrain" then print(("  %s: %s"):format(key, value)) end
+  end
+  if metadata.luatrain then
+    local facts = require("luatrain.train.checkpoint").facts(path)
+    print(("  recipe %s, epoch %s, step %s, best %s %s"):format(tostring(facts.recipe), tostring(facts.epoch),
+      tostring(facts.step), facts.keep and facts.keep.best or "metric", tostring(facts.best)))
+  end
+end
+
+local function audio(path)
+  local facts = require("luatrain.audio").info(path)
+  local names = {}
+  for name in pairs(facts) do names[#names + 1] = name end
+  table.sort(names)
+  print(path)
+  for _, name in ipairs(names) do
+    if type(facts[name]) ~= "table" then print(("  %-12s %s"):format(name, tostring(facts[name]))) end
+  end
+end
+
+local function midi(path)
+  local song = require("luatrain.midi").read(path)
+  local notes = type(song.notes) == "function" and song:notes() or song.notes or {}
+  local last = 0
+  for _, note in ipairs(notes) do last = math.max(last, note.stop or note["end"] or note.off or 0) end
+  print(("%s: MIDI type %s, %d tracks, %d notes, %.1f s"):format(path, tostring(song.type or song.format),
+    song.tracks and #song.tracks or 0, #notes, last))
+end
+
+local function run(path)
+  print(path .. ": a run directory")
+  for _, name in ipairs(fs.list(fs.join(path, "checkpoints"))) do print("  checkpoints/" .. name) end
+  local history = fs.join(path, "history.json")
+  if not fs.is_file(history) then return end
+  local columns = json.load(history)
+  local names, epochs = {}, 0
+  for name, column in pairs(columns) do
+    names[#names + 1], epochs = name, math.max(epochs, #column)
+  end
+  table.sort(names)
+  print(("  %d epochs; the last:"):format(epochs))
+  for _, name in ipairs(names) do
+    local value = columns[name][epochs]
+    print(("    %-28s %s"):format(name, value == json.null and "-" or ("%.6g"):format(value)))
+  end
+end
+
+local kinds = {safetensors = safetensors, mid = midi, midi = midi}
+for _, extension in ipairs {"wav", "flac", "ogg", "oga", "aif", "aiff", "au", "mp3", "opus"} do
+  kinds[extension] = audio
+end
+
+--- Prints what a file or a run directory holds.
+function info.describe(path)
+  if fs.is_dir(path) then
+    if fs.is_dir(fs.join(path, "checkpoints")) then return run(path) end
+    failure.raise("data", "%s: a directory without checkpoints/, so no run", path)
+  elseif not fs.is_file(path) then
+    failure.raise("data", "%s: no such file", path)
+  end
+  local describe = kinds[fs.extension(path)]
+  if not describe then
+    failure.raise("data", "%s: info knows .safetensors, audio files, .mid and run directories", path)
+  end
+  describe(path)
+end
+
+-- ---- doctor -------------------------------------------------------------------------------------
+
+local function module_there(name) return (pcall(require, name)) end
+
+local function writable()
+  local path = (".luatrain-doctor-%d"):format(C.lt_getpid())
+  local ok = pcall(fs.write, path, "x")
+  if ok then fs.remove(path) end
+  return ok
+end
+
+local function matmul_works()
+  local lt = require "luatrain"
+  return pcall(function()
+    local y = lt.tensor {{1, 2}, {3, 4}}:matmul(lt.tensor {{1, 0}, {0, 1}})
+    assert(y:get(2, 1) == 3)
+  end)
+end
+
+-- {name, whether it is there, whether luatrain cannot do without, what it is for}
+local function checks()
+  local process = require "luatrain.process"
+  return {
+    {"matrix product", matmul_works(), true, "OpenBLAS or oneDNN"},
+    {"this directory can be written", writable(), false, "runs are written below it"},
+    {"fluidsynth", process.which "fluidsynth" ~= nil, false, "renders MIDI to audio"},
+    {"gnuplot", process.which "gnuplot" ~= nil, false, "draws the plots of reports"},
+    {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
+    {"lyaml", module_there "lyaml", false, "reads YAML config files (package lua-yaml)"},
+  }
+end
+
+--- Prints one line a check; returns 1 where something needed is missing, else 0.
+function info.doctor()
+  local code = 0
+  for name, value in ffi.string(C.lt_build_info()):gmatch "([^=\n]+)=([^\n]*)" do
+    print(("%-9s %s"):format(name, value))
+  end
+  for _, one in ipairs(checks()) do
+    local name, good, needed, purpose = unpack(one)
+    print(("%-9s %s: %s"):format(good and "ok" or needed and "MISSING" or "missing", name, purpose))
+    if not good and needed then code = 1 end
+  end
+  return code
+end
+
+return info

@@ -1,0 +1,216 @@
+--- lt.report: plots as PNG files, drawn by the gnuplot program, and a page that shows them.
+--
+--   lt.report.curves("loss.png", {train = {1, 0.5}, valid = {1.1, 0.7}}, {title = "loss", y = "nats"})
+--   lt.report.matrix("confusion.png", counts, {labels = {"dog", "cat"}, title = "confusion"})
+--   lt.report.image("mel.png", spectrogram, {x = "frame", y = "band", title = "log-mel"})
+--
+-- Without gnuplot these raise an error that says so; training goes on without plots.
+local core = require "luatrain.core"
+local fs = require "luatrain.fs"
+local json = require "luatrain.json"
+local Tensor = require "luatrain.tensor"
+
+local report = {}
+
+--- True where plots can be drawn.
+function report.available() return require("luatrain.process").which "gnuplot" ~= nil end
+
+-- Text inside a gnuplot string: quotes and backslashes are taken out, newlines become spaces.
+local function quote(text)
+  return '"' .. tostring(text or ""):gsub("[\\\"`]", "'"):gsub("%c", " ") .. '"'
+end
+
+-- Runs gnuplot on a script with data files; the picture appears under its name when it is whole.
+local function draw(path, script, data)
+  local process = require "luatrain.process"
+  if not report.available() then
+    core.fail_as("io", "%s: plots need the program gnuplot, which is not installed", path)
+  end
+  local folder = fs.temporary_directory()
+  local ok, e = pcall(function()
+    for name, text in pairs(data) do fs.write(fs.join(folder, name), text) end
+    fs.write(fs.join(folder, "plot.gp"), script)
+    local result = process.run({"gnuplot", "plot.gp"}, {directory = folder, timeout = 60})
+    if not result.ok then
+      core.fail_as("io", "%s: gnuplot failed: %s", path, (result.output or result.state):gsub("%s+", " "))
+    end
+    fs.write(path, fs.read(fs.join(folder, "out.png")))
+  end)
+  fs.remove_tree(folder)
+  if not ok then error(e, 0) end
+end
+
+local function head(options, width, height)
+  local lines = {
+    ("set terminal pngcairo size %d,%d font 'sans,10' noenhanced"):format(options.width or width, options.height or height),
+    "set output 'out.png'",
+  }
+  if options.title then lines[#lines + 1] = "set title " .. quote(options.title) end
+  if options.x then lines[#lines + 1] = "set xlabel " .. quote(options.x) end
+  if options.y then lines[#lines + 1] = "set ylabel " .. quote(options.y) end
+  return lines
+end
+
+local function number_text(value)
+  if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then return "NaN" end
+  return ("%.9g"):format(value)
+end
+
+--- Lines over 1, 2, 3, ... : curves = {name = list of numbers}. options: title, x, y, log (logarithmic
+-- y axis), width, height.
+function report.curves(path, curves, options)
+  options = options or {}
+  local names, longest = {}, 0
+  for name, values in pairs(curves) do
+    names[#names + 1], longest = name, math.max(longest, #values)
+  end
+  table.sort(names)
+  if longest == 0 then core.fail("report.curves: %s: there is nothing to draw", path) end
+  local lines, plots, rows = head(options, 800, 500), {}, {}
+  lines[#lines + 1] = "set grid"
+  lines[#lines + 1] = "set key outside right"
+  lines[#lines + 1] = ("set xrange [%g:%g]"):format(1, math.max(longest, 2))
+  if options.log then lines[#lines + 1] = "set logscale y" end
+  for k, name in ipairs(names) do
+    plots[k] = ("'data' using 1:%d with linespoints pointtype 7 pointsize 0.4 title %s"):format(k + 1, quote(name))
+  end
+  for i = 1, longest do
+    local row = {tostring(i)}
+    for k, name in ipairs(names) do row[k + 1] = number_text(curves[name][i]) end
+    rows[i] = table.concat(row, " ")
+  end
+  lines[#lines + 1] = "plot " .. table.concat(plots, ", ")
+  draw(path, table.concat(lines, "\n") .. "\n", {data = table.concat(rows, "\n") .. "\n"})
+end
+
+-- A matrix as rows of text; takes nested lists or a 2-d tensor.
+local function rows_of(values)
+  if Tensor.is_tensor(values) then values = values:tolist() end
+  local rows = {}
+  for i, row in ipairs(values) do
+    local items = {}
+    for k, value in ipairs(row) do items[k] = number_text(value) end
+    rows[i] = table.concat(items, " ")
+  end
+  if #rows == 0 then core.fail("report: there is nothing to draw") end
+  return rows, values
+end
+
+-- Each row divided by its sum: shares of what the truth was.
+local function row_shares(values)
+  local shares = {}
+  for i, row in ipairs(values) do
+    local sum = 0
+    for _, value in ipairs(row) do sum = sum + value end
+    shares[i] = {}
+    for k, value in ipairs(row) do shares[i][k] = sum > 0 and value / sum or 0 end
+  end
+  return shares
+end
+
+--- A confusion matrix, rows what is true, columns what was said, shaded by the share of each row.
+-- counts: nested lists or a tensor (n, n). options: labels (n texts), title, width, height.
+function report.matrix(path, counts, options)
+  options = options or {}
+  local _, values = rows_of(counts)
+  local rows = rows_of(row_shares(values))
+  local lines = head({title = options.title, x = options.x or "predicted", y = options.y or "true",
+    width = options.width, height = options.height}, 300 + 22 * #rows, 250 + 22 * #rows)
+  if options.labels then
+    local ticks = {}
+    for i, label in ipairs(options.labels) do ticks[i] = ("%s %d"):format(quote(label), i - 1) end
+    local text = table.concat(ticks, ", ")
+    lines[#lines + 1] = "set xtics rotate by 90 right (" .. text .. ")"
+    lines[#lines + 1] = "set ytics (" .. text .. ")"
+  end
+  lines[#lines + 1] = ("set xrange [-0.5:%g]\nset yrange [%g:-0.5]"):format(#rows - 0.5, #rows - 0.5)
+  lines[#lines + 1] = "set cbrange [0:1]\nset palette defined (0 'white', 0.5 '#6baed6', 1 '#08306b')"
+  lines[#lines + 1] = "plot 'data' matrix with image notitle"
+  draw(path, table.concat(lines, "\n") .. "\n", {data = table.concat(rows, "\n") .. "\n"})
+end
+
+--- A picture of a matrix (rows from the bottom up, as a spectrogram's bands): nested lists or a tensor
+-- (rows, columns). options: title, x, y, width, height.
+function report.image(path, values, options)
+  options = options or {}
+  local rows = rows_of(values)
+  local lines = head(options, 900, 400)
+  local columns = select(2, rows[1]:gsub(" ", "")) + 1
+  lines[#lines + 1] = ("set xrange [-0.5:%g]\nset yrange [-0.5:%g]"):format(columns - 0.5, #rows - 0.5)
+  lines[#lines + 1] = "set palette defined (0 'black', 1 '#3b0f70', 2 '#b5367a', 3 '#fb8861', 4 '#fcfdbf')"
+  lines[#lines + 1] = "plot 'data' matrix with image notitle"
+  draw(path, table.concat(lines, "\n") .. "\n", {data = table.concat(rows, "\n") .. "\n"})
+end
+
+-- ---- a run's report -----------------------------------------------------------------------------
+
+local function escape(text)
+  return (text:gsub("[&<>]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}))
+end
+
+-- history columns -> plots by what is measured: {loss = {train = {...}, val = {...}}, ...}.
+local function group(history)
+  local plots = {}
+  for name, column in pairs(history) do
+    local part, what = name:match "^(train)_(.+)$"
+    if not part then part, what = name:match "^(val)_(.+)$" end
+    what, part = what or name, part or name
+    plots[what] = plots[what] or {}
+    local values = {}
+    for i, value in ipairs(column) do values[i] = value ~= json.null and value or 0 / 0 end
+    plots[what][part] = values
+  end
+  return plots
+end
+
+local function last_row(history)
+  local names, rows = {}, {}
+  for name in pairs(history) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local column = history[name]
+    local value = column[#column]
+    rows[#rows + 1] = ("<tr><td>%s</td><td>%s</td></tr>"):format(escape(name),
+      type(value) == "number" and ("%.6g"):format(value) or "-")
+  end
+  return table.concat(rows, "\n")
+end
+
+--- Writes report/index.html of a run: every picture in report/ and the last epoch's numbers.
+function report.page(run, history)
+  local pictures = {}
+  for _, name in ipairs(fs.list(run:file "report")) do
+    if fs.extension(name) == "png" then
+      pictures[#pictures + 1] = ('<figure><img src="%s" alt="%s"><figcaption>%s</figcaption></figure>'):format(
+        escape(name), escape(name), escape(fs.stem(name)))
+    end
+  end
+  fs.write(run:file("report", "index.html"), ([[
+<!DOCTYPE html>
+<html><head><meta charset="utf-8"><title>%s</title>
+<style>body{font-family:sans-serif;margin:2em} figure{display:inline-block;margin:1em} img{max-width:100%%}</style>
+</head><body>
+<h1>%s</h1>
+<table>
+%s
+</table>
+%s
+</body></html>
+]]):format(escape(run.path), escape(run.path), last_row(history), table.concat(pictures, "\n")))
+end
+
+--- The curves of a run's history and the page; a missing gnuplot is said in the journal.
+function report.training(run, history, journal)
+  fs.mkdir(run:file "report")
+  if next(history) == nil then return end
+  if report.available() then
+    for what, curves in pairs(group(history)) do
+      report.curves(run:file("report", what:gsub("[^%w_.-]", "_") .. ".png"), curves, {title = what, x = "epoch"})
+    end
+  else
+    journal:line("no plots: the program gnuplot is not installed")
+  end
+  report.page(run, history)
+end
+
+return report
