@@ -291,9 +291,19 @@ local readers = {}
 
 function readers.json(text) return require("luatrain.json").decode(text) end
 
-function readers.yaml(text)
+-- lyaml, or nil where the package is not installed. It looks for globals that need not be there,
+-- which the program otherwise refuses.
+function config.lyaml()
+  local meta = getmetatable(_G)
+  setmetatable(_G, nil)
   local ok, lyaml = pcall(require, "lyaml")
-  if not ok then error("reading YAML needs the package lua-yaml", 0) end
+  setmetatable(_G, meta)
+  return ok and lyaml or nil
+end
+
+function readers.yaml(text)
+  local lyaml = config.lyaml()
+  if not lyaml then error("reading YAML needs the package lua-yaml", 0) end
   return lyaml.load(text)
 end
 readers.yml = readers.yaml

@@ -267,7 +267,7 @@ function Recipe:open_optimizer(model, values, plan)
     return default
   end
   local optim = require "luatrain.optim"
-  return optim.AdamW(model:parameters(), {lr = setting("learning_rate", 1e-3),
+  return optim.AdamW(model:named_parameters(), {lr = setting("learning_rate", 1e-3),
     weight_decay = setting("weight_decay", 0.01)})
 end
 

@@ -97,8 +97,6 @@ end
 
 -- ---- doctor -------------------------------------------------------------------------------------
 
-local function module_there(name) return (pcall(require, name)) end
-
 local function writable()
   local path = (".luatrain-doctor-%d"):format(C.lt_getpid())
   local ok = pcall(fs.write, path, "x")
@@ -123,7 +121,7 @@ local function checks()
     {"fluidsynth", process.which "fluidsynth" ~= nil, false, "renders MIDI to audio"},
     {"gnuplot", process.which "gnuplot" ~= nil, false, "draws the plots of reports"},
     {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
-    {"lyaml", module_there "lyaml", false, "reads YAML config files (package lua-yaml)"},
+    {"lyaml", require("luatrain.config").lyaml() ~= nil, false, "reads YAML config files (package lua-yaml)"},
   }
 end
 

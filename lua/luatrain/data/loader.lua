@@ -108,12 +108,13 @@ end
 
 -- ---- in this process ----------------------------------------------------------------------------
 local function make_here(self, job)
-  local random = require "luatrain.random"
-  local state, threads = random.get_state(), C.lt_threads()
+  local generator = require("luatrain.random").default
+  local state, threads = generator:get_state(), C.lt_threads()
   C.lt_set_threads(1)
   local ok, batch, damaged = pcall(worker.make, self.set, job)
   C.lt_set_threads(threads)
-  random.set_state(state)
+  generator:set_state(state)
+  state:release()
   if not ok then error(batch, 0) end
   return batch, damaged
 end

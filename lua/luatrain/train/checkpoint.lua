@@ -25,7 +25,11 @@ end
 
 -- Nested state -> JSON values; tensors go to `tensors` under path, leaving {["$tensor"] = path}.
 local function flatten(value, path, tensors)
-  if type(value) ~= "table" then return value end
+  if type(value) == "number" and (value ~= value or math.abs(value) == math.huge) then
+    return {["$number"] = tostring(value)}
+  elseif type(value) ~= "table" then
+    return value
+  end
   if Tensor.is_tensor(value) then
     tensors[path] = value
     return {["$tensor"] = path}
@@ -50,6 +54,7 @@ local function restore(value, tensors, path)
     if not tensors[name] then failure.raise("data", "%s: the tensor '%s' is missing", path, name) end
     return tensors[name]
   end
+  if value["$number"] then return tonumber((value["$number"])) or 0 / 0 end
   local out = {}
   if value["$pairs"] then
     for _, pair in ipairs(value["$pairs"]) do out[pair[1]] = restore(pair[2], tensors, path) end

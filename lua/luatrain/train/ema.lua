@@ -2,7 +2,7 @@
 -- weight. Buffers are taken over as they are. The decay grows with the steps, min(decay,
 -- (1 + steps) / (10 + steps)), so that the first weights are soon forgotten.
 local core = require "luatrain.core"
-local op = require "luatrain.op"
+local optim = require "luatrain.optim"
 local scope = require "luatrain.scope"
 local C, check = core.C, core.check
 
@@ -26,18 +26,14 @@ end
 function Ema:update()
   local decay = math.min(self.decay, (1 + self.steps) / (10 + self.steps))
   self.steps = self.steps + 1
-  local trained = {}
-  for _, pair in ipairs(self.model:named_parameters()) do trained[pair[1]] = true end
-  op.no_grad(function()
-    for name, t in pairs(self.model:state_dict()) do
-      local average = self.average[name]
-      if trained[name] then
-        average:lerp_(t, 1 - decay)
-      else
-        check(C.lt_copy(average.c, t.c))
-      end
-    end
-  end)
+  local averages, weights = {}, {}
+  for i, pair in ipairs(self.model:named_parameters()) do
+    averages[i], weights[i] = self.average[pair[1]], pair[2]
+  end
+  optim.ema_update(averages, weights, decay)
+  for _, pair in ipairs(self.model:named_buffers()) do
+    check(C.lt_copy(self.average[pair[1]].c, pair[2].c))
+  end
 end
 
 --- Calls f(...) with the averages in the model, and puts the weights back, also on error.

@@ -73,21 +73,19 @@ end
 
 -- What a step may change before it is known to be good: to go back to.
 function Trainer:remember()
-  local before = {rng = random.get_state(), batch = self.at.batch, tally = self.tally:state_dict(), buffers = {}}
-  for i, t in ipairs(self.model:buffers()) do
-    self.held = self.held or {}
-    self.held[i] = self.held[i] or scope.keep(t:like())
-    check(C.lt_copy(self.held[i].c, t.c))
-    before.buffers[i] = {t, self.held[i]}
+  if not self.held then
+    self.held = {{random.default.state}}
+    for _, t in ipairs(self.model:buffers()) do table.insert(self.held, {t}) end
+    for _, pair in ipairs(self.held) do pair[2] = scope.keep(pair[1]:like()) end
   end
-  return before
+  for _, pair in ipairs(self.held) do check(C.lt_copy(pair[2].c, pair[1].c)) end
+  return {batch = self.at.batch, tally = self.tally:state_dict()}
 end
 
 function Trainer:go_back(before)
-  random.set_state(before.rng)
+  for _, pair in ipairs(self.held) do check(C.lt_copy(pair[1].c, pair[2].c)) end
   self.at.batch = before.batch
   self.tally:load_state_dict(before.tally)
-  for _, pair in ipairs(before.buffers) do check(C.lt_copy(pair[1].c, pair[2].c)) end
 end
 
 local function is_finite(x) return x == x and math.abs(x) ~= math.huge end
@@ -105,6 +103,7 @@ function Trainer:one_batch(batch, share, before)
 end
 
 -- One optimizer step over `accumulate` batches (fewer at the end of an epoch, weighed by samples).
+-- Returns {loss, gradient_norm, learning_rate}.
 function Trainer:one_step(fetch, last)
   local at, loader = self.at, self.loaders.train
   local stop = math.min(at.batch + self.config.accumulate, last)
@@ -124,23 +123,13 @@ function Trainer:one_step(fetch, last)
     end)
     if not got then break end
   end
-  local norm = self:limit_gradients(before)
+  local rate, clip = self.optimizer:learning_rate(), self.config.gradient_clip
+  local norm = self.optimizer:step {max_norm = clip > 0 and clip or nil, skip_nonfinite = true}
+  if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
   if self.schedule and self.schedule.per ~= "epoch" then self.schedule:step() end
-  self.optimizer:step()
   if self.ema then self.ema:update() end
   at.step = at.step + 1
-  return sum, norm
-end
-
--- Clips the gradients' norm, which is measured in any case; NaN and Inf stop here.
-function Trainer:limit_gradients(before)
-  local clip = self.config.gradient_clip
-  local norm = scope.run(function()
-    local n = require("luatrain.optim").clip_grad_norm_(self.model:parameters(), clip > 0 and clip or math.huge)
-    return type(n) == "number" and n or n:item()
-  end)
-  if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
-  return norm
+  return {loss = sum, gradient_norm = norm, learning_rate = rate}
 end
 
 -- Stops a run whose loss or gradients are not finite: finds the first op that made it, leaves a
@@ -180,9 +169,7 @@ function Trainer:train_epoch()
   self.model:train()
   self.journal:begin(self:label(), at.batch, last)
   while at.batch < last and not self:is_over() do
-    local loss, norm = self:one_step(fetch, last)
-    local rate = self:learning_rate()
-    self.journal:step(at, {loss = loss, learning_rate = rate, gradient_norm = norm}, self.tally)
+    self.journal:step(at, self:one_step(fetch, last), self.tally)
     if config_.checkpoint_steps > 0 and at.step % config_.checkpoint_steps == 0 then self:save "latest" end
     if C.lt_signal_pending() ~= 0 then self:stop() end
   end
@@ -191,7 +178,7 @@ end
 
 -- Averages over a loader's batches, without gradients; nil where a signal came in between.
 function Trainer:measure(loader, prefix)
-  local tally, rng = Tally.new(), random.get_state()
+  local tally, rng = Tally.new(), random.default:get_state()
   local fetch = loader:epoch(1)
   self.model:eval()
   local interrupted = false
@@ -212,7 +199,7 @@ function Trainer:measure(loader, prefix)
       tally:add(self.validate_more(self.model, loader, self.config) or {}, 1)
     end
   end)
-  random.set_state(rng)
+  random.default:set_state(rng)
   self.model:train()
   return not interrupted and tally:means(prefix) or nil
 end
@@ -224,13 +211,10 @@ function Trainer:validate()
   return self:measure(self.loaders.valid, "val_")
 end
 
---- The learning rate of the first parameter group.
-function Trainer:learning_rate() return self.optimizer:learning_rate() end
-
 -- What follows an epoch's steps: validation, history, schedule, checkpoints.
 function Trainer:finish_epoch(row)
   local at, run = self.at, self.run
-  row.learning_rate = self:learning_rate()
+  row.learning_rate = self.optimizer:learning_rate()
   local measured = self:validate()
   if not measured then self:stop() end
   for name, value in pairs(measured) do row[name] = value end
@@ -286,14 +270,14 @@ function Trainer:parts()
 end
 
 function Trainer:state_dict()
-  local state = {at = self.at, rng = random.get_state()}
+  local state = {at = self.at, rng = random.default:get_state()}
   for name, part in pairs(self:parts()) do state[name] = part:state_dict() end
   return state
 end
 
 function Trainer:load_state_dict(state)
   for key, value in pairs(state.at) do self.at[key] = value end
-  random.set_state(state.rng)
+  random.default:set_state(state.rng)
   for name, part in pairs(self:parts()) do
     if state[name] then part:load_state_dict(state[name]) end
   end
@@ -310,7 +294,7 @@ end
 
 --- Writes a checkpoint from which training goes on with the same bits.
 function Trainer:save_checkpoint(path)
-  checkpoint.save(path, self.model:state_dict(), self:state_dict(), self:describe())
+  checkpoint.save(path, (self.model:state_dict()), self:state_dict(), self:describe())
 end
 
 -- The same under a name in the run directory; nil without one. Returns the path.
@@ -318,7 +302,6 @@ function Trainer:save(name)
   if not self.run then return nil end
   local path = self.run:checkpoint(name)
   self:save_checkpoint(path)
-  self.journal:flush()
   return path
 end
 

@@ -127,20 +127,20 @@ function Journal:epoch(label, at, row, best)
     table.concat(parts, ", "), best and (" (best %s)"):format(best) or "")
 end
 
---- Writes a scalar for TensorBoard.
+--- Writes a scalar for TensorBoard. Events that cannot be written do not stop the run.
 function Journal:scalar(name, value, step)
-  if self.events then self.events:scalar(name, value, step) end
-end
-
---- Sends out what is buffered.
-function Journal:flush()
-  if self.events then self.events:flush() end
+  if not self.events then return end
+  local ok, e = pcall(self.events.scalar, self.events, name, value, step)
+  if not ok then
+    self.events = nil
+    self:line("no more TensorBoard events: %s", tostring(e))
+  end
 end
 
 function Journal:close()
   self:clear_bar()
   if self.events then
-    self.events:close()
+    pcall(self.events.close, self.events)
     self.events = nil
   end
   if self.log then
