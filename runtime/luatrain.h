@@ -486,6 +486,25 @@ lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tenso
                               int32_t power);
 
 // ---- audio files -------------------------------------------------------------------------------
+// Errors name the file: LT_ERR_IO where it cannot be opened, LT_ERR_FORMAT where its content is not
+// what it should be (empty, cut off, not a sound file, a sample that is not a number).
+typedef struct lt_sound_info {
+    int32_t rate;       // Hz
+    int32_t channels;
+    int64_t frames;     // samples of one channel; -1 where only decoding would tell
+    char format[64];    // "WAV (Microsoft)"
+    char encoding[64];  // "Signed 16 bit PCM"
+} lt_sound_info;
+lt_status lt_sound_read_info(lt_sound_info *info, const char *path);
+// y: a fresh (C, T), or with mono the mean of the channels (T); samples of integer files lie between
+// -1 and 1. offset: frames to pass over; frames: how many at most, -1 for all.
+lt_status lt_sound_load(lt_tensor *y, int32_t *rate, const char *path, int64_t offset, int64_t frames,
+                        bool mono);
+// Writes x, (T) or (C, T), at once (see lt_file_write). container: wav flac ogg aiff w64 rf64 caf,
+// NULL takes the extension; encoding: pcm16 (the usual), pcm24, pcm32, float, vorbis (the usual of
+// ogg); quality between 0 and 1 for vorbis, -1 for its default. Integer samples are clipped.
+lt_status lt_sound_save(const char *path, const lt_tensor *x, int32_t rate, const char *container,
+                        const char *encoding, double quality);
 
 // ---- midi --------------------------------------------------------------------------------------
 // Standard MIDI Files. Tracks, ports, channels, pitches and programs count from 0 here.
