@@ -484,6 +484,15 @@ lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tenso
                               const lt_tensor *window, const lt_tensor *bands,
                               const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
                               int32_t power);
+// A fresh resampling filter (phases, taps) for the ratio up / down, without common factors: a Kaiser-
+// windowed sinc of `zeros` zero crossings on each side and a stop band of `attenuation` dB.
+lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, int32_t zeros,
+                             double attenuation);
+// y (B, ceil(T up / down)) from x (B, T), both contiguous.
+lt_status lt_resample(lt_tensor *y, const lt_tensor *x, const lt_tensor *filter, int64_t up,
+                      int64_t down);
+lt_status lt_resample_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *filter,
+                               int64_t up, int64_t down);
 
 // ---- audio files -------------------------------------------------------------------------------
 // Errors name the file: LT_ERR_IO where it cannot be opened, LT_ERR_FORMAT where its content is not

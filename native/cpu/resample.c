@@ -1,0 +1,191 @@
+// resample: polyphase windowed-sinc resampling by a ratio of whole numbers, and its gradient.
+//
+// The filter is a sinc cut off below the lower of the two Nyquist frequencies under a Kaiser window
+// (J. F. Kaiser, 1974: attenuation A dB takes beta = 0.1102 (A - 8.7) and a transition band of
+// (A - 7.95) / (2.285 N) rad). The stop band begins at that Nyquist frequency.
+#include "core/internal.h"
+
+enum { MAX_PHASES = 2048, CHUNK = 2048 };
+
+// ---- filter ------------------------------------------------------------------------------------
+// Modified Bessel function of the first kind and order 0, by its power series.
+static double bessel0(double x)
+{
+    double sum = 1, term = 1, half = x * x / 4;
+    for (int k = 1; term > sum * 1e-17; k++) {
+        term *= half / ((double)k * k);
+        sum += term;
+    }
+    return sum;
+}
+
+lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, int32_t zeros,
+                             double attenuation)
+{
+    LT_REQUIRE(up >= 1 && down >= 1 && up <= 1 << 24 && down <= 1 << 24, LT_ERR_ARGUMENT,
+               "resample: ratio %lld / %lld; both must lie between 1 and 2^24", (long long)up,
+               (long long)down);
+    LT_REQUIRE(zeros >= 4 && zeros <= 4096 && attenuation >= 21 && attenuation <= 200, LT_ERR_ARGUMENT,
+               "resample: zeros %d (4 to 4096) and attenuation %g dB (21 to 200)", zeros, attenuation);
+    double ratio = up < down ? (double)up / (double)down : 1.0;
+    double beta = 0.1102 * (attenuation - 8.7);
+    if (attenuation < 50) beta = 0.5842 * pow(attenuation - 21, 0.4) + 0.07886 * (attenuation - 21);
+    // half of the transition band, as a share of the Nyquist frequency, for 2 zeros / cutoff taps
+    double half_band = (attenuation - 7.95) / (2.285 * 2 * zeros * M_PI) / 2;
+    LT_REQUIRE(half_band < 0.5, LT_ERR_ARGUMENT,
+               "resample: %d zeros are too few for %g dB of attenuation", zeros, attenuation);
+    double cutoff = ratio / (1 + half_band), width = zeros / cutoff;
+    LT_REQUIRE(width < 1e7, LT_ERR_ARGUMENT, "resample: a ratio of %lld / %lld needs too long a filter",
+               (long long)up, (long long)down);
+    int64_t half = (int64_t)ceil(width), phases = up <= MAX_PHASES ? up : MAX_PHASES + 1;
+    LT_REQUIRE(phases * half < (int64_t)1 << 28, LT_ERR_ARGUMENT,
+               "resample: a ratio of %lld / %lld needs too large a filter", (long long)up,
+               (long long)down);
+    int64_t shape[2] = {phases, 2 * half};
+    LT_TRY(lt_tensor_new(filter, LT_F32, 2, shape));
+    double steps = up <= MAX_PHASES ? (double)up : (double)MAX_PHASES, scale = 1 / bessel0(beta);
+    float *h = lt_f32(filter);
+    for (int64_t p = 0; p < phases; p++) {
+        for (int64_t k = 0; k < 2 * half; k++) {
+            double t = (double)p / steps - (double)(k - half + 1), r = t / width;
+            double s = t == 0 ? 1 : sin(M_PI * cutoff * t) / (M_PI * cutoff * t);
+            double w = r * r < 1 ? bessel0(beta * sqrt(1 - r * r)) * scale : 0;
+            h[p * 2 * half + k] = (float)(cutoff * s * w);
+        }
+    }
+    return LT_OK;
+}
+
+// ---- forward and backward ----------------------------------------------------------------------
+typedef struct resample_args {
+    lt_tensor y, x, filter;
+    int64_t up, down;
+} resample_args;
+
+static lt_status resample_check_as(const char *op, const lt_tensor *out, const lt_tensor *in,
+                                   const lt_tensor *filter, int64_t up, int64_t down)
+{
+    LT_TRY(lt_check_dtype(op, "y", out, LT_F32));
+    LT_TRY(lt_check_dtype(op, "x", in, LT_F32));
+    LT_TRY(lt_check_dtype(op, "filter", filter, LT_F32));
+    LT_TRY(lt_check_contiguous(op, "y", out));
+    LT_TRY(lt_check_contiguous(op, "x", in));
+    LT_TRY(lt_check_contiguous(op, "filter", filter));
+    LT_REQUIRE(up >= 1 && down >= 1 && up <= 1 << 24 && down <= 1 << 24, LT_ERR_ARGUMENT,
+               "%s: ratio %lld / %lld", op, (long long)up, (long long)down);
+    int64_t phases = up <= MAX_PHASES ? up : MAX_PHASES + 1;
+    LT_REQUIRE(filter->ndim == 2 && filter->shape[0] == phases && filter->shape[1] % 2 == 0,
+               LT_ERR_ARGUMENT, "%s: the filter is %s, it must have %lld phases and an even length", op,
+               LT_SHAPE(filter), (long long)phases);
+    LT_REQUIRE(in->ndim == 2 && out->ndim == 2 && in->shape[0] == out->shape[0] &&
+                   in->shape[1] <= ((int64_t)1 << 38),
+               LT_ERR_ARGUMENT, "%s: x is %s and y %s; they must be (B, T)", op, LT_SHAPE(in),
+               LT_SHAPE(out));
+    int64_t wanted = (in->shape[1] * up + down - 1) / down;
+    LT_REQUIRE(out->shape[1] == wanted, LT_ERR_ARGUMENT, "%s: y is %s, it must have %lld samples", op,
+               LT_SHAPE(out), (long long)wanted);
+    return LT_OK;
+}
+
+static lt_status resample_check(const void *p)
+{
+    const resample_args *a = p;
+    return resample_check_as("resample", &a->y, &a->x, &a->filter, a->up, a->down);
+}
+
+static float dot(const float *a, const float *b, int64_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+// Where output sample n takes its input from: first tap, phase row, and its share of the next row.
+typedef struct tap { int64_t begin, row; float share; } tap;
+
+static tap tap_of(int64_t n, int64_t up, int64_t down, int64_t half)
+{
+    int64_t position = n * down, phase = position % up;
+    tap t = {position / up - half + 1, phase, 0};
+    if (up > MAX_PHASES) {
+        double at = (double)phase * MAX_PHASES / (double)up;
+        t.row = (int64_t)at;
+        t.share = (float)(at - (double)t.row);
+    }
+    return t;
+}
+
+static lt_status resample_cpu(const void *p)
+{
+    const resample_args *a = p;
+    int64_t length = a->x.shape[1], count = a->y.shape[1], taps = a->filter.shape[1];
+    int64_t chunks = (count + CHUNK - 1) / CHUNK, items = a->x.shape[0] * chunks;
+    const float *filter = lt_f32(&a->filter);
+#pragma omp parallel for num_threads(lt_team(a->x.shape[0] * count * (taps / 16 + 1))) schedule(static)
+    for (int64_t item = 0; item < items; item++) {
+        const float *x = lt_f32(&a->x) + item / chunks * length;
+        float *y = lt_f32(&a->y) + item / chunks * count;
+        int64_t from = item % chunks * CHUNK, to = from + CHUNK < count ? from + CHUNK : count;
+        for (int64_t n = from; n < to; n++) {
+            tap t = tap_of(n, a->up, a->down, taps / 2);
+            int64_t first = t.begin < 0 ? -t.begin : 0;
+            int64_t last = t.begin + taps > length ? length - t.begin : taps;
+            if (last <= first) {
+                y[n] = 0;
+                continue;
+            }
+            const float *row = filter + t.row * taps + first, *in = x + t.begin + first;
+            y[n] = dot(row, in, last - first);
+            if (t.share != 0) y[n] += t.share * (dot(row + taps, in, last - first) - y[n]);
+        }
+    }
+    return LT_OK;
+}
+
+LT_OP(resample, "y; x filter", resample_check, resample_cpu)
+
+lt_status lt_resample(lt_tensor *y, const lt_tensor *x, const lt_tensor *filter, int64_t up,
+                      int64_t down)
+{
+    resample_args a = {*y, *x, *filter, up, down};
+    return lt_run(&resample_op, &a);
+}
+
+static lt_status resample_backward_check(const void *p)
+{
+    const resample_args *a = p;  // y is dx, x is dy
+    return resample_check_as("resample_backward", &a->x, &a->y, &a->filter, a->up, a->down);
+}
+
+static lt_status resample_backward_cpu(const void *p)
+{
+    const resample_args *a = p;
+    int64_t length = a->y.shape[1], count = a->x.shape[1], taps = a->filter.shape[1];
+    const float *filter = lt_f32(&a->filter);
+#pragma omp parallel for num_threads(lt_team(a->x.shape[0] * count * (taps / 16 + 1))) schedule(static)
+    for (int64_t clip = 0; clip < a->x.shape[0]; clip++) {
+        float *dx = lt_f32(&a->y) + clip * length;
+        const float *dy = lt_f32(&a->x) + clip * count;
+        memset(dx, 0, sizeof(float) * (size_t)length);
+        for (int64_t n = 0; n < count; n++) {
+            tap t = tap_of(n, a->up, a->down, taps / 2);
+            int64_t first = t.begin < 0 ? -t.begin : 0;
+            int64_t last = t.begin + taps > length ? length - t.begin : taps;
+            const float *row = filter + t.row * taps;
+            const float *next = t.share != 0 ? row + taps : row;
+            float *to = dx + t.begin, low = dy[n] * (1 - t.share), high = dy[n] * t.share;
+            for (int64_t k = first; k < last; k++) to[k] += low * row[k] + high * next[k];
+        }
+    }
+    return LT_OK;
+}
+
+LT_OP(resample_backward, "dx; dy filter", resample_backward_check, resample_backward_cpu)
+
+lt_status lt_resample_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *filter, int64_t up,
+                               int64_t down)
+{
+    resample_args a = {*dx, *dy, *filter, up, down};
+    return lt_run(&resample_backward_op, &a);
+}
