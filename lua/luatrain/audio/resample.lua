@@ -13,17 +13,18 @@ local resample = {}
 -- Nyquist frequency, "fast" 0.8.
 local qualities = { high = { 88, 120 }, fast = { 32, 100 } }
 
-local filters, filter_count = {}, 0
+local filters = setmetatable({}, { __mode = "v" })  -- those in use
 
 local function filter_of(up, down, quality)
   local key = up .. "/" .. down .. "/" .. quality
-  if not filters[key] then
-    if filter_count >= 16 then filters, filter_count = {}, 0 end
+  local filter = filters[key]
+  if not filter then
     local c, q = ffi.new "lt_tensor", qualities[quality]
     check(C.lt_resample_filter(c, up, down, q[1], q[2]))
-    filters[key], filter_count = scope.keep(Tensor.wrap(c)), filter_count + 1
+    filter = scope.keep(Tensor.wrap(c))
+    filters[key] = filter
   end
-  return filters[key]
+  return filter
 end
 
 local function rate_of(name, rate)

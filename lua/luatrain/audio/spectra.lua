@@ -61,7 +61,7 @@ local function whole(what, name, value)
   return value
 end
 
-local windows = {}  -- windows already made, by name and sizes
+local windows = setmetatable({}, { __mode = "v" })  -- those already made, by name and sizes
 
 local function window_of(o, n_fft)
   local name = o.window or "hann"
@@ -69,7 +69,7 @@ local function window_of(o, n_fft)
   if name == "ones" and (o.win_length or n_fft) == n_fft then return nil end
   local key = name .. "/" .. n_fft .. "/" .. (o.win_length or n_fft)
   local kept = windows[key]
-  if not kept or not kept:is_alive() then
+  if not kept then
     kept = require("luatrain.scope").keep(filters.window(name, n_fft, o.win_length))
     windows[key] = kept
   end
@@ -232,7 +232,7 @@ function Mel:count(length)
   return stft_ops.count(self.frames, length)
 end
 
-local made, made_count = {}, 0  -- Mel objects of plain options, by their text
+local made = setmetatable({}, { __mode = "v" })  -- Mel objects of plain options, by their text
 
 -- The Mel of these options, kept where they are all plain values.
 local function cached(o)
@@ -243,11 +243,9 @@ local function cached(o)
   end
   table.sort(parts)
   local key = table.concat(parts, ";")
-  if not made[key] then
-    if made_count >= 32 then made, made_count = {}, 0 end
-    made[key], made_count = spectra.Mel(o), made_count + 1
-  end
-  return made[key]
+  local feature = made[key] or spectra.Mel(o)
+  made[key] = feature
+  return feature
 end
 
 --- Mel energies of x (..., T): (..., n_mels, frames). Options as Mel's, form "none".
