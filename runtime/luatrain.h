@@ -86,6 +86,8 @@ lt_status lt_tensor_retain(lt_tensor *y, const lt_tensor *x);
 // Drops the reference and clears the value. NULL and released tensors are allowed.
 void lt_tensor_release(lt_tensor *t);
 bool lt_tensor_is_contiguous(const lt_tensor *t);
+// (N, C, ...) with C fastest in memory and no gaps.
+bool lt_tensor_is_channels_last(const lt_tensor *t);
 int64_t lt_tensor_numel(const lt_tensor *t);
 int32_t lt_dtype_size(int32_t dtype);
 const char *lt_dtype_name(int32_t dtype);  // "f32", "bf16", ...
@@ -356,6 +358,26 @@ lt_status lt_linear_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias
                              const lt_tensor *saved, int32_t act);
 
 // ---- conv --------------------------------------------------------------------------------------
+// Two-dimensional sizes are (H, W); sequences use entry 1 only.
+typedef struct lt_conv_options {
+    int64_t stride[2], padding[2], dilation[2], groups;
+} lt_conv_options;
+// y (N, O, ...) = x (N, C, ...) convolved with weight (O, C / groups, ...) + bias (O); one or two
+// spatial dimensions. x and y lie channels-last and are f32 or bf16; weight (contiguous) and bias
+// f32; bias may be NULL. Each size of y is (n + 2 padding - dilation (k - 1) - 1) / stride + 1.
+lt_status lt_conv(lt_tensor *y, const lt_tensor *x, const lt_tensor *weight, const lt_tensor *bias,
+                  const lt_conv_options *options);
+// dx, dweight, dbias: each may be NULL.
+lt_status lt_conv_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias, const lt_tensor *dy,
+                           const lt_tensor *x, const lt_tensor *weight,
+                           const lt_conv_options *options);
+// The transposed convolution: y (N, O, ...) from x (N, C, ...) and weight (C, O / groups, ...); y is
+// any size from which a convolution with these options comes back to x's.
+lt_status lt_conv_transpose(lt_tensor *y, const lt_tensor *x, const lt_tensor *weight,
+                            const lt_tensor *bias, const lt_conv_options *options);
+lt_status lt_conv_transpose_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                                     const lt_tensor *dy, const lt_tensor *x,
+                                     const lt_tensor *weight, const lt_conv_options *options);
 
 // ---- pool --------------------------------------------------------------------------------------
 

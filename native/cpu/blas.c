@@ -2,7 +2,8 @@
 // faster for a shape; a plain blocked product where neither library is installed.
 //
 // OpenBLAS picks its kernels in its constructor and 0.3.21 does not know recent processors, so it
-// is loaded by hand after OPENBLAS_CORETYPE has been set (a value set by the user is respected).
+// is loaded by hand after OPENBLAS_CORETYPE has been set (a value set by the user is respected). The
+// environment variable LT_BLAS=off does without it.
 #include "cpu/blas.h"
 
 #include "cpu/dnn.h"
@@ -43,6 +44,8 @@ static void load(void)
         "libopenblas.so.0",
     };
     snprintf(blas.name, sizeof blas.name, "own");
+    const char *wish = getenv("LT_BLAS");
+    if (wish && !strcmp(wish, "off")) return;
     if (core_type()) setenv("OPENBLAS_CORETYPE", core_type(), 0);
     for (size_t i = 0; i < sizeof paths / sizeof *paths && !blas.sgemm; i++) {
         void *library = dlopen(paths[i], RTLD_NOW | RTLD_LOCAL);

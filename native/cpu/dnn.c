@@ -2,7 +2,8 @@
 //
 // The library is loaded when first needed (it is 39 MB) and only used when it is a 2.x: 3.0 removed
 // the operation descriptors used here. Primitives are kept in a cache keyed by the shapes; their
-// scratch memory comes from our allocator. A call that oneDNN cannot do returns LT_ERR_DEVICE.
+// scratch memory comes from our allocator. A call that oneDNN cannot do returns LT_ERR_DEVICE. The
+// environment variable LT_DNN=off does without the library.
 #include "cpu/dnn.h"
 
 #include <dlfcn.h>
@@ -63,7 +64,8 @@ static bool processor_likes_bf16(void)
 
 static void load(void)
 {
-    void *library = dlopen("libdnnl.so.2", RTLD_NOW | RTLD_LOCAL);
+    const char *wish = getenv("LT_DNN");
+    void *library = wish && !strcmp(wish, "off") ? NULL : dlopen("libdnnl.so.2", RTLD_NOW);
     if (!library) return;
     if (!find_functions(library) || dnn.version()->major != 2
         || dnn.engine_create(&engine, dnnl_cpu, 0) != dnnl_success

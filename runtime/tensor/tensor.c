@@ -244,6 +244,8 @@ bool lt_is_channels_last(const lt_tensor *t)
     return true;
 }
 
+bool lt_tensor_is_channels_last(const lt_tensor *t) { return lt_is_channels_last(t); }
+
 bool lt_same_shape(const lt_tensor *a, const lt_tensor *b)
 {
     if (a->ndim != b->ndim) return false;

@@ -1,0 +1,59 @@
+// vec.h: sixteen floats at once, read from and written to f32 or bf16 memory.
+#ifndef LT_VEC_H
+#define LT_VEC_H
+
+#include "core/internal.h"
+
+enum { LT_VEC = 16 };
+typedef float lt_vec __attribute__((vector_size(64)));
+typedef float lt_vec_loose __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t lt_vec_half __attribute__((vector_size(32), aligned(2), may_alias));
+typedef uint32_t lt_vec_bits __attribute__((vector_size(64)));
+
+#define VEC_INLINE static inline __attribute__((always_inline))
+
+// Elements i .. i + 15 of an array of bf16 (half) or f32.
+VEC_INLINE lt_vec lt_vec_load(const void *p, int64_t i, bool half)
+{
+    if (!half) return *(const lt_vec_loose *)((const float *)p + i);
+    const lt_vec_half h = *(const lt_vec_half *)((const lt_bf16 *)p + i);
+    return (lt_vec)(__builtin_convertvector(h, lt_vec_bits) << 16);
+}
+
+VEC_INLINE void lt_vec_store(void *p, int64_t i, bool half, lt_vec v)
+{
+    if (!half) {
+        *(lt_vec_loose *)((float *)p + i) = v;
+        return;
+    }
+    const lt_vec_bits u = (lt_vec_bits)v;
+    const lt_vec_bits rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    const lt_vec_bits quiet = (u >> 16) | 0x40u;
+    const lt_vec_bits nan = (lt_vec_bits)(v != v);
+    *(lt_vec_half *)((lt_bf16 *)p + i) =
+        __builtin_convertvector((quiet & nan) | (rounded & ~nan), lt_vec_half);
+}
+
+// The first n elements only; the rest reads as 0.
+VEC_INLINE lt_vec lt_vec_load_part(const void *p, int64_t i, bool half, int64_t n)
+{
+    if (n >= LT_VEC) return lt_vec_load(p, i, half);
+    float v[LT_VEC] = {0};
+    for (int64_t j = 0; j < n; j++)
+        v[j] = half ? lt_bf16_to_f32(((const lt_bf16 *)p)[i + j]) : ((const float *)p)[i + j];
+    return *(lt_vec_loose *)v;
+}
+
+VEC_INLINE void lt_vec_store_part(void *p, int64_t i, bool half, int64_t n, lt_vec v)
+{
+    if (n >= LT_VEC) {
+        lt_vec_store(p, i, half, v);
+        return;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        if (half) ((lt_bf16 *)p)[i + j] = lt_f32_to_bf16(v[j]);
+        else ((float *)p)[i + j] = v[j];
+    }
+}
+
+#endif
