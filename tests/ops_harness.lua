@@ -193,7 +193,7 @@ end
 function harness.check(case, golden)
   local before = lt.memory().storages
   lt.scope(function()
-    if golden and case.golden ~= false then
+    if golden and case.fn and case.golden ~= false then
       check_golden(case, golden, copy_of, case.name)
       if not case.contiguous_only then
         check_golden(case, golden, strided_copy, case.name .. " (strided)")
