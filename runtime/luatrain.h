@@ -456,6 +456,37 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 // ---- gru ---------------------------------------------------------------------------------------
 
 // ---- optim -------------------------------------------------------------------------------------
+// Steps over n parameters at once (dense f32; state tensors laid out like them; gradients of any
+// layout and float dtype). Formulas and defaults are PyTorch's. clock (2) f64 holds the learning
+// rate and the number of this step, from 1. scale, optional, multiplies gradients: a clip factor.
+enum {
+    LT_OPTIM_NESTEROV = 1,
+    LT_OPTIM_DECOUPLED = 2,  // AdamW: weight decay apart from the gradient
+    LT_OPTIM_MAXIMIZE = 4
+};
+// buffers: momentum, or NULL.
+lt_status lt_sgd(const lt_tensor *clock, const lt_tensor *scale, int32_t n, lt_tensor *const *params,
+                 lt_tensor *const *grads, lt_tensor *const *buffers, double momentum,
+                 double dampening, double weight_decay, int32_t flags);
+// firsts, seconds: moments; largest: the largest second moments (amsgrad) or NULL.
+lt_status lt_adam(const lt_tensor *clock, const lt_tensor *scale, int32_t n,
+                  lt_tensor *const *params, lt_tensor *const *grads, lt_tensor *const *firsts,
+                  lt_tensor *const *seconds, lt_tensor *const *largest, double beta1, double beta2,
+                  double eps, double weight_decay, int32_t flags);
+// squares: mean squares; means: mean gradients (centered) or NULL; buffers: momentum or NULL.
+lt_status lt_rmsprop(const lt_tensor *clock, const lt_tensor *scale, int32_t n,
+                     lt_tensor *const *params, lt_tensor *const *grads, lt_tensor *const *squares,
+                     lt_tensor *const *means, lt_tensor *const *buffers, double alpha, double eps,
+                     double momentum, double weight_decay, int32_t flags);
+// norm <- 2-norm (or largest magnitude) of all gradients together; scale <- min(1, max_norm /
+// (norm + 1e-6)). A NaN or Inf among the gradients shows in both.
+lt_status lt_grad_norm(lt_tensor *norm, lt_tensor *scale, int32_t n, lt_tensor *const *grads,
+                       double max_norm, bool infinity);
+// Multiplies every gradient (dense f32) with scale.
+lt_status lt_grad_scale(const lt_tensor *scale, int32_t n, lt_tensor *const *grads);
+// averages <- decay * averages + (1 - decay) * params.
+lt_status lt_ema_update(int32_t n, lt_tensor *const *averages, lt_tensor *const *params,
+                        double decay);
 
 // ---- spectral ----------------------------------------------------------------------------------
 // Signals are (B, T), f32, contiguous along T. Spectra have frames in their last dimension (before
