@@ -1,9 +1,6 @@
-local fixtures
 -- Constants stored beside the cases.
-local function fixed(key)
-  fixtures = fixtures or lt.keep(lt.safetensors.load "tests/golden/ops_loss.safetensors")
-  return fixtures[key]
-end
+local fixtures = lt.keep(lt.safetensors.load "tests/golden/ops_loss.safetensors")
+local function fixed(key) return fixtures[key] end
 
 local cases = {}
 local function add(case) cases[#cases + 1] = case end
@@ -46,7 +43,7 @@ for _, reduction in ipairs { "mean", "sum", "none" } do
   end }
   add { name = "bce_" .. reduction, fn = function(p)
     return lt.binary_cross_entropy(p, fixed "t", with { weight = fixed "we" })
-  end, inputs = { { shape = { 4, 7 }, low = 0.1, high = 0.9 } } }
+  end, inputs = { { shape = { 4, 7 }, low = 0.3, high = 0.7 } }, eps = 2e-3 }
   add { name = "bcel_" .. reduction, fn = function(a)
     return lt.binary_cross_entropy_with_logits(a, fixed "t",
       with { weight = fixed "we", pos_weight = fixed "pw" })

@@ -63,7 +63,7 @@ describe("optimizers", function()
         set_gradients(ps, t)
         a:step()
         if t == 3 then
-          for i, q in ipairs(qs) do q:copy_(ps[i]:detach()) end
+          for i, q in ipairs(qs) do q:detach():copy_(ps[i]:detach()) end
           b:load_state_dict(a:state_dict())
         elseif t > 3 then
           set_gradients(qs, t)
