@@ -346,6 +346,10 @@ local function step_back(node, retain, release)
   end
 end
 
+local function run_back(nodes, retain, release)
+  for i = 1, #nodes do step_back(nodes[i], retain, release) end
+end
+
 --- Gradients of this tensor with respect to every leaf it was computed from, added to their .grad.
 -- gradient: of the same shape, needed unless this tensor has one element. retain_graph = true keeps
 -- the graph for a second call. release = true gives back the memory of every intermediate result
@@ -367,13 +371,15 @@ function Tensor:backward(gradient, retain_graph, release)
     return
   end
   local nodes = reachable(self.node)
-  gradient.uses = (gradient.uses or 0) + 2  -- never released: the caller's
+  local uses = gradient.uses
+  gradient.uses = (uses or 0) + 2  -- never released: the caller's
   self.pending = gradient
   local outer = enabled
   enabled = false
-  for i = 1, #nodes do step_back(nodes[i], retain_graph, release) end
+  local ok, problem = pcall(run_back, nodes, retain_graph, release)
   enabled = outer
-  gradient.uses = nil
+  gradient.uses = uses
+  if not ok then error(problem, 0) end
 end
 
 --- Calls f(gradient) when this tensor's gradient is known; what f returns replaces it.
