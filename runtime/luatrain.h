@@ -654,6 +654,11 @@ lt_status lt_safetensors_write(const char *path, int64_t n, const char *const *n
                                const char *const *metadata);
 
 // ---- tensorboard -------------------------------------------------------------------------------
+// CRC-32C (Castagnoli) of bytes, continuing from `crc` (0 at first).
+uint32_t lt_crc32c(uint32_t crc, const void *data, int64_t bytes);
+// Appends one record of an event file: length, masked CRC, data, masked CRC.
+struct lt_appender;
+lt_status lt_events_write(struct lt_appender *a, const void *data, int64_t bytes);
 
 // ---- files and processes -----------------------------------------------------------------------
 // Every function here names the path and the operating system's reason in its error (LT_ERR_IO).
@@ -732,6 +737,7 @@ lt_status lt_process_wait(int32_t *index, lt_process *const *p, int32_t n, doubl
 void lt_process_kill(lt_process *p);
 int32_t lt_cpus(void);    // processors this process may use
 int32_t lt_getpid(void);
+const char *lt_host_name(void);  // this machine's name; stays until the thread's next call
 double lt_clock(void);    // seconds since 1970
 
 // ---- loader ------------------------------------------------------------------------------------

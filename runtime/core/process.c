@@ -140,3 +140,10 @@ int32_t lt_cpus(void)
 }
 
 int32_t lt_getpid(void) { return (int32_t)getpid(); }
+
+const char *lt_host_name(void)
+{
+    static _Thread_local char name[65];
+    if (gethostname(name, sizeof name - 1) != 0) name[0] = 0;
+    return name;
+}
