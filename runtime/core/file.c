@@ -36,10 +36,10 @@ static const struct { const char *name; int error; } fault_errors[] = {
 static bool fault_parse(fault *f, const char *text)
 {
     static const char *const ops[] = {"open", "read", "write", "fsync", "rename", "mkdir"};
-    char op[8], plus = 0, name[16];
+    char op[8], plus[2], name[16];
     long long at;
     *f = (fault){{0}, 0, 0, false};
-    if (sscanf(text, "%7[a-z]:%lld%1[+]:%15[A-Z]", op, &at, &plus, name) == 4) f->onward = true;
+    if (sscanf(text, "%7[a-z]:%lld%1[+]:%15[A-Z]", op, &at, plus, name) == 4) f->onward = true;
     else if (sscanf(text, "%7[a-z]:%lld:%15[A-Z]", op, &at, name) != 3) return false;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (!strcmp(op, ops[i])) strcpy(f->op, op);

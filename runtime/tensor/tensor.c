@@ -269,6 +269,10 @@ int64_t lt_tensor_numel(const lt_tensor *t) { return lt_numel(t); }
 void *lt_tensor_data(const lt_tensor *t) { return t->storage ? lt_data(t) : NULL; }
 
 // ---- elements ----------------------------------------------------------------------------------
+// LuaJIT keeps its types in the bits of NaNs and trusts those it loads from C memory in compiled
+// code: a NaN from a file could pass for a string. Only one NaN goes over the border.
+static double plain_nan(double value) { return value != value ? (double)NAN : value; }
+
 static double load_element(const lt_tensor *t, int64_t position)
 {
     const char *base = t->storage->data;
@@ -320,7 +324,7 @@ static lt_status check_index(const lt_tensor *t, int64_t index)
 lt_status lt_tensor_get(double *value, const lt_tensor *t, int64_t index)
 {
     LT_TRY(check_index(t, index));
-    *value = load_element(t, element_position(t, index));
+    *value = plain_nan(load_element(t, element_position(t, index)));
     return LT_OK;
 }
 
@@ -335,7 +339,7 @@ lt_status lt_tensor_to_doubles(double *values, const lt_tensor *t)
 {
     int64_t n = lt_numel(t);
     LT_REQUIRE(t->storage, LT_ERR_ARGUMENT, "%s", released);
-    for (int64_t i = 0; i < n; i++) values[i] = load_element(t, element_position(t, i));
+    for (int64_t i = 0; i < n; i++) values[i] = plain_nan(load_element(t, element_position(t, i)));
     return LT_OK;
 }
 
