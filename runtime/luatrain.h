@@ -438,17 +438,17 @@ lt_status lt_pointwise_loss_backward(lt_tensor *dx, const lt_tensor *dloss, cons
 // out (B, H, L, D) <- softmax(q k' scale + mask) v for q (B, H, L, D) and k, v (B, H, S, D), all f32
 // or all bf16, any strides. lse (B, H, L) f32 is kept for the backward pass: the base-2 logarithm of
 // each query's sum of exponentials. Optional: mask (B, H, L, S), f32 to add or bool with true where a
-// key takes part (expanded views allowed); padding (B, S) bool, true where a key is ignored; seed
-// (2) i64 (seed, counter) when dropout > 0. causal: query i sees keys 0 .. i. A query without
-// any key to see gives zeros.
+// key takes part (expanded views allowed); padding (B, S) bool, true where a key is ignored; rng,
+// advanced, when dropout > 0. causal: query i sees keys 0 .. i. A query without any key to see gives
+// zeros.
 lt_status lt_attention(lt_tensor *out, lt_tensor *lse, const lt_tensor *q, const lt_tensor *k,
                        const lt_tensor *v, const lt_tensor *mask, const lt_tensor *padding,
-                       const lt_tensor *seed, double scale, double dropout, bool causal);
-// Overwrites dq, dk and dv. mask gets no gradient.
+                       lt_tensor *rng, double scale, double dropout, bool causal);
+// Overwrites dq, dk and dv; rng is a copy from before the forward pass. mask gets no gradient.
 lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, const lt_tensor *dout,
                                 const lt_tensor *out, const lt_tensor *lse, const lt_tensor *q,
                                 const lt_tensor *k, const lt_tensor *v, const lt_tensor *mask,
-                                const lt_tensor *padding, const lt_tensor *seed, double scale,
+                                const lt_tensor *padding, const lt_tensor *rng, double scale,
                                 double dropout, bool causal);
 
 // ---- lstm --------------------------------------------------------------------------------------

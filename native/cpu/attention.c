@@ -9,22 +9,24 @@
 // One (batch, head) at a time is copied into dense f32 panels, so q, k, v and the gradients may be
 // any strided views, for example of one packed projection, and f32 or bf16.
 #include "core/internal.h"
+#include "../scalar/philox.h"
 #include "tile.h"
 
 #include <omp.h>
 
-enum { QUERIES = 64, KEYS = 256, DROP = 128 };  // sizes of blocks; DROP divides KEYS
+// Queries and keys of one block.
+enum { QUERIES = 64, KEYS = 256, DROP = 2 * PHILOX_GROUP };  // DROP divides KEYS
 
 static const float LOG2E = 1.44269504f, LN2 = 0.693147181f;
 
 typedef struct {
-    lt_tensor out, lse, q, k, v, mask, padding, seed;
+    lt_tensor out, lse, q, k, v, mask, padding, rng;
     float scale, dropout;
     int32_t causal;
 } attention_args;
 
 typedef struct {
-    lt_tensor dq, dk, dv, dout, out, lse, q, k, v, mask, padding, seed;
+    lt_tensor dq, dk, dv, dout, out, lse, q, k, v, mask, padding, rng;
     float scale, dropout;
     int32_t causal;
 } attention_backward_args;
@@ -42,7 +44,7 @@ typedef struct {
 } plan;
 
 static plan make_plan(const lt_tensor *q, const lt_tensor *k, const lt_tensor *mask,
-                      const lt_tensor *padding, const lt_tensor *seed, float scale, float dropout,
+                      const lt_tensor *padding, const lt_tensor *rng, float scale, float dropout,
                       bool causal)
 {
     plan s = {.batch = q->shape[0], .heads = q->shape[1], .queries = q->shape[2],
@@ -53,9 +55,8 @@ static plan make_plan(const lt_tensor *q, const lt_tensor *k, const lt_tensor *m
     s.drop = (uint32_t)lrintf(dropout * 65536.f);
     s.keep = s.drop ? 65536.f / (65536.f - (float)s.drop) : 1.f;
     if (s.drop) {
-        const int64_t *state = lt_i64(seed);
-        s.seed = (uint64_t)state[0];
-        s.counter = (uint64_t)state[seed->stride[0]];
+        s.seed = (uint64_t)lt_i64(rng)[0];
+        s.counter = (uint64_t)lt_i64(rng)[1];
     }
     return s;
 }
@@ -181,47 +182,29 @@ static int64_t visible(const plan *s, int64_t end)
     return s->causal && end < s->keys ? end : s->keys;
 }
 
-// One call of the Philox 4x32-10 generator (Salmon and others, "Parallel random numbers: as easy as
-// 1, 2, 3", 2011) gives 8 weights their 16 random bits; 16 neighbouring calls serve DROP weights.
+// A group of Philox numbers gives DROP weights 16 random bits each.
 static void drop_bits(uint16_t *bits, const plan *s, uint64_t block)
 {
-    uint32_t x[4][16], k0 = (uint32_t)s->seed, k1 = (uint32_t)(s->seed >> 32);
-    for (int c = 0; c < 16; c++) {
-        uint64_t n = s->counter + block * 16 + c;
-        x[0][c] = (uint32_t)n;
-        x[1][c] = (uint32_t)(n >> 32);
-        x[2][c] = 0x61747465u;  // a stream of our own
-        x[3][c] = 0;
+    uint32_t word[PHILOX_GROUP];
+    philox_group(word, s->counter + block * PHILOX_LANES, s->seed);
+    for (int i = 0; i < PHILOX_GROUP; i++) {
+        bits[i] = (uint16_t)word[i];
+        bits[PHILOX_GROUP + i] = (uint16_t)(word[i] >> 16);
     }
-    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
-#pragma omp simd
-        for (int c = 0; c < 16; c++) {
-            uint64_t a = (uint64_t)x[0][c] * 0xd2511f53u, b = (uint64_t)x[2][c] * 0xcd9e8d57u;
-            uint32_t y0 = (uint32_t)(b >> 32) ^ x[1][c] ^ k0;
-            uint32_t y2 = (uint32_t)(a >> 32) ^ x[3][c] ^ k1;
-            x[0][c] = y0;
-            x[1][c] = (uint32_t)b;
-            x[2][c] = y2;
-            x[3][c] = (uint32_t)a;
-        }
-    }
-    for (int w = 0; w < 4; w++)
-        for (int c = 0; c < 16; c++) {
-            bits[w * 32 + c] = (uint16_t)x[w][c];
-            bits[w * 32 + 16 + c] = (uint16_t)(x[w][c] >> 16);
-        }
 }
+
+// Groups for one row of weights.
+static uint64_t drop_groups(const plan *s) { return (uint64_t)(s->keys + DROP - 1) / DROP; }
 
 // factor (rows, KEYS) <- 0 where a weight is dropped, else 1 / (1 - p).
 static void drop_factors(float *factor, const plan *s, int64_t head, int64_t first_q, int64_t rows,
                          int64_t first_k, int64_t count)
 {
-    uint64_t blocks = (uint64_t)(s->keys + DROP - 1) / DROP;
     uint16_t bits[DROP];
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < count; j += DROP) {
             uint64_t row = (uint64_t)(head * s->queries + first_q + i);
-            drop_bits(bits, s, row * blocks + (uint64_t)(first_k + j) / DROP);
+            drop_bits(bits, s, row * drop_groups(s) + (uint64_t)(first_k + j) / DROP);
             float *f = factor + i * KEYS + j;
             for (int c = 0; c < DROP; c++) f[c] = bits[c] < s->drop ? 0.f : s->keep;
         }
@@ -318,10 +301,12 @@ static void forward_block(const attention_args *a, const plan *s, const forward_
 static lt_status attention_cpu(const void *args)
 {
     const attention_args *a = args;
-    plan s = make_plan(&a->q, &a->k, &a->mask, &a->padding, &a->seed, a->scale, a->dropout,
+    plan s = make_plan(&a->q, &a->k, &a->mask, &a->padding, &a->rng, a->scale, a->dropout,
                        a->causal);
     int64_t heads = s.batch * s.heads;
     if (heads * s.queries * s.depth == 0) return LT_OK;
+    if (s.drop)
+        lt_i64(&a->rng)[1] += (int64_t)(heads * s.queries) * (int64_t)drop_groups(&s) * PHILOX_LANES;
     int team = lt_team(heads * s.queries * (s.keys + 1) * s.depth / 4);
     // Enough pieces for every thread, each of whole blocks of queries.
     int64_t blocks = (s.queries + QUERIES - 1) / QUERIES;
@@ -470,7 +455,7 @@ static void backward_head(const attention_backward_args *a, const plan *s, const
 static lt_status attention_backward_cpu(const void *args)
 {
     const attention_backward_args *a = args;
-    plan s = make_plan(&a->q, &a->k, &a->mask, &a->padding, &a->seed, a->scale, a->dropout,
+    plan s = make_plan(&a->q, &a->k, &a->mask, &a->padding, &a->rng, a->scale, a->dropout,
                        a->causal);
     int64_t heads = s.batch * s.heads;
     if (heads * s.depth == 0 || s.queries + s.keys == 0) return LT_OK;
@@ -511,7 +496,7 @@ static lt_status attention_backward_cpu(const void *args)
 
 static lt_status check_inputs(const char *op, const lt_tensor *q, const lt_tensor *k,
                               const lt_tensor *v, const lt_tensor *mask, const lt_tensor *padding,
-                              const lt_tensor *seed, float dropout)
+                              const lt_tensor *rng, float dropout)
 {
     LT_TRY(lt_check_float(op, "q", q));
     LT_TRY(lt_check_dtype(op, "k", k, q->dtype));
@@ -547,10 +532,11 @@ static lt_status check_inputs(const char *op, const lt_tensor *q, const lt_tenso
     LT_REQUIRE(dropout >= 0 && dropout < 1, LT_ERR_ARGUMENT,
                "%s: dropout is %g; it must be at least 0 and below 1", op, dropout);
     if (dropout > 0) {
-        LT_REQUIRE(lt_present(seed), LT_ERR_ARGUMENT, "%s: dropout needs a seed", op);
-        LT_TRY(lt_check_dtype(op, "seed", seed, LT_I64));
-        LT_REQUIRE(seed->ndim == 1 && seed->shape[0] == 2, LT_ERR_ARGUMENT,
-                   "%s: seed is %s; it must be (2)", op, LT_SHAPE(seed));
+        LT_REQUIRE(lt_present(rng), LT_ERR_ARGUMENT, "%s: dropout needs a generator", op);
+        LT_TRY(lt_check_dtype(op, "rng", rng, LT_I64));
+        LT_TRY(lt_check_contiguous(op, "rng", rng));
+        LT_REQUIRE(lt_numel(rng) == 2, LT_ERR_ARGUMENT, "%s: rng is %s; wanted (2): seed and counter",
+                   op, LT_SHAPE(rng));
     }
     return LT_OK;
 }
@@ -571,7 +557,7 @@ static lt_status check_output(const char *op, const lt_tensor *out, const lt_ten
 static lt_status attention_check(const void *args)
 {
     const attention_args *a = args;
-    LT_TRY(check_inputs("attention", &a->q, &a->k, &a->v, &a->mask, &a->padding, &a->seed,
+    LT_TRY(check_inputs("attention", &a->q, &a->k, &a->v, &a->mask, &a->padding, &a->rng,
                         a->dropout));
     return check_output("attention", &a->out, &a->lse, &a->q);
 }
@@ -580,7 +566,7 @@ static lt_status attention_backward_check(const void *args)
 {
     const attention_backward_args *a = args;
     const char *op = "attention_backward";
-    LT_TRY(check_inputs(op, &a->q, &a->k, &a->v, &a->mask, &a->padding, &a->seed, a->dropout));
+    LT_TRY(check_inputs(op, &a->q, &a->k, &a->v, &a->mask, &a->padding, &a->rng, a->dropout));
     LT_TRY(check_output(op, &a->out, &a->lse, &a->q));
     LT_TRY(check_output(op, &a->dout, &a->lse, &a->q));
     LT_TRY(check_output(op, &a->dq, &a->lse, &a->q));
@@ -590,27 +576,27 @@ static lt_status attention_backward_check(const void *args)
     return lt_check_same_shape(op, "dv", &a->dv, "v", &a->v);
 }
 
-LT_OP(attention, "out lse; q k v mask? padding? seed?", attention_check, attention_cpu)
-LT_OP(attention_backward, "dq dk dv; dout out lse q k v mask? padding? seed?",
+LT_OP(attention, "out lse; q k v mask? padding? rng?", attention_check, attention_cpu)
+LT_OP(attention_backward, "dq dk dv; dout out lse q k v mask? padding? rng?",
       attention_backward_check, attention_backward_cpu)
 
 lt_status lt_attention(lt_tensor *out, lt_tensor *lse, const lt_tensor *q, const lt_tensor *k,
                        const lt_tensor *v, const lt_tensor *mask, const lt_tensor *padding,
-                       const lt_tensor *seed, double scale, double dropout, bool causal)
+                       lt_tensor *rng, double scale, double dropout, bool causal)
 {
     attention_args a = {*out, *lse, *q, *k, *v, lt_optional(mask), lt_optional(padding),
-                        lt_optional(seed), (float)scale, (float)dropout, causal};
+                        lt_optional(rng), (float)scale, (float)dropout, causal};
     return lt_run(&attention_op, &a);
 }
 
 lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, const lt_tensor *dout,
                                 const lt_tensor *out, const lt_tensor *lse, const lt_tensor *q,
                                 const lt_tensor *k, const lt_tensor *v, const lt_tensor *mask,
-                                const lt_tensor *padding, const lt_tensor *seed, double scale,
+                                const lt_tensor *padding, const lt_tensor *rng, double scale,
                                 double dropout, bool causal)
 {
     attention_backward_args a = {*dq, *dk, *dv, *dout, *out, *lse, *q, *k, *v, lt_optional(mask),
-                                 lt_optional(padding), lt_optional(seed), (float)scale,
+                                 lt_optional(padding), lt_optional(rng), (float)scale,
                                  (float)dropout, causal};
     return lt_run(&attention_backward_op, &a);
 }
