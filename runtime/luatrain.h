@@ -309,10 +309,33 @@ lt_status lt_cumsum(lt_tensor *y, const lt_tensor *x, int32_t dim, bool reverse)
 lt_status lt_prod_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x, int32_t dims);
 
 // ---- sort --------------------------------------------------------------------------------------
+// Lines along dim (from 0) in order, and the positions (from 0, i64) they came from. values and
+// indices may be shorter than x along dim: the first elements only. Equal elements keep their order;
+// NaN counts as the greatest.
+lt_status lt_sort(lt_tensor *values, lt_tensor *indices, const lt_tensor *x, int32_t dim,
+                  bool descending);
 
 // ---- shape -------------------------------------------------------------------------------------
+// Matrices (..., N, M), row-major: row i keeps columns j <= i + diagonal (upper: j >= i + diagonal),
+// the others become 0.
+lt_status lt_triangle(lt_tensor *y, const lt_tensor *x, int64_t diagonal, bool upper);
 
 // ---- index -------------------------------------------------------------------------------------
+// Ids are i64, row-major, from 0; one out of range is an error that names it. dim counts from 0.
+// y[i][j] = x[index[i][j]][j] for dim 0, and so on for more dimensions; y has index's shape.
+lt_status lt_gather(lt_tensor *y, const lt_tensor *x, const lt_tensor *index, int32_t dim);
+// y[index[i][j]][j] += source[i][j]; f32.
+lt_status lt_scatter_add(lt_tensor *y, const lt_tensor *index, const lt_tensor *source, int32_t dim);
+// Slices of x along dim, by ids; index's dimensions stand in y where dim stood in x. Row-major.
+lt_status lt_index_select(lt_tensor *y, const lt_tensor *x, const lt_tensor *index, int32_t dim);
+// Adds slices of source to those of y that index names, except slice `skip` (-1: none); f32.
+lt_status lt_index_add(lt_tensor *y, const lt_tensor *source, const lt_tensor *index, int32_t dim,
+                       int64_t skip);
+// Elements of x where mask is true, in row-major order, and back; all row-major.
+lt_status lt_masked_select(lt_tensor *y, const lt_tensor *x, const lt_tensor *mask);
+lt_status lt_masked_scatter(lt_tensor *y, const lt_tensor *source, const lt_tensor *mask);
+// y (n, dimensions of mask) i64: where mask is true.
+lt_status lt_nonzero(lt_tensor *y, const lt_tensor *mask);
 
 // ---- random ------------------------------------------------------------------------------------
 // rng is an i64 tensor of 2: seed and counter; an op moves the counter on. y is dense (any order of
