@@ -405,6 +405,35 @@ lt_status lt_conv_transpose_backward(lt_tensor *dx, lt_tensor *dweight, lt_tenso
 // ---- pool --------------------------------------------------------------------------------------
 
 // ---- norm --------------------------------------------------------------------------------------
+// Data is (N, C, ...) channels-last, f32 or bf16; statistics and parameters are f32; weight and bias
+// may be NULL. mean and rstd (1 / deviation) are kept for backward.
+
+// y = act(weight (x - mean) rstd + bias + residual) per channel; act is ReLU where relu is not 0. In
+// training the statistics are the batch's and the running ones (may be NULL) move towards them by
+// `momentum` (the variance without bias); otherwise the running ones are used.
+lt_status lt_batch_norm(lt_tensor *y, lt_tensor *mean, lt_tensor *rstd, lt_tensor *running_mean,
+                        lt_tensor *running_var, const lt_tensor *x, const lt_tensor *weight,
+                        const lt_tensor *bias, const lt_tensor *residual, int32_t training,
+                        double momentum, double eps, int32_t relu);
+// dresidual (NULL where none is wanted) needs y, as does any call whose forward added a residual
+// before its ReLU; without residual y may be NULL. Without ReLU dresidual is dy itself.
+lt_status lt_batch_norm_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                                 lt_tensor *dresidual, const lt_tensor *dy, const lt_tensor *x,
+                                 const lt_tensor *mean, const lt_tensor *rstd,
+                                 const lt_tensor *weight, const lt_tensor *bias, const lt_tensor *y,
+                                 int32_t training, int32_t relu);
+// Statistics per sample and group of neighbouring channels; mean and rstd are (N, groups).
+lt_status lt_group_norm(lt_tensor *y, lt_tensor *mean, lt_tensor *rstd, const lt_tensor *x,
+                        const lt_tensor *weight, const lt_tensor *bias, double eps);
+lt_status lt_group_norm_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                                 const lt_tensor *dy, const lt_tensor *x, const lt_tensor *mean,
+                                 const lt_tensor *rstd, const lt_tensor *weight);
+// x is contiguous (rows, d) in any shape; mean and rstd have one value a row, weight and bias d.
+lt_status lt_layer_norm(lt_tensor *y, lt_tensor *mean, lt_tensor *rstd, const lt_tensor *x,
+                        const lt_tensor *weight, const lt_tensor *bias, double eps);
+lt_status lt_layer_norm_backward(lt_tensor *dx, lt_tensor *dweight, lt_tensor *dbias,
+                                 const lt_tensor *dy, const lt_tensor *x, const lt_tensor *mean,
+                                 const lt_tensor *rstd, const lt_tensor *weight);
 
 // ---- softmax -----------------------------------------------------------------------------------
 // y <- softmax of x along dimension dim (from 0), or its logarithm; f32 or bf16, any strides.

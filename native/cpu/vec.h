@@ -56,4 +56,10 @@ VEC_INLINE void lt_vec_store_part(void *p, int64_t i, bool half, int64_t n, lt_v
     }
 }
 
+// v where s is above 0 (or NaN), elsewhere 0: a ReLU, or its gradient.
+VEC_INLINE lt_vec lt_vec_above(lt_vec v, lt_vec s)
+{
+    return (lt_vec)((lt_vec_bits)v & ~(lt_vec_bits)(s <= 0));
+}
+
 #endif
