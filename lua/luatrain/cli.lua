@@ -54,7 +54,7 @@ end
 function cli.explain(e)
   local known = failure.of(e)
   local text = tostring(e):gsub("\nstack traceback:.*", "")
-  text = text:gsub("%s*\n%s*", " ")
+  text = text:gsub("(module '[^']+' not found):.*", "%1"):gsub("%s*\n%s*", " ")
   return known and known.code or status_code(tostring(e)), text
 end
 

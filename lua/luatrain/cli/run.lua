@@ -30,6 +30,7 @@ local library = {
     options = {
       run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME"),
       resume = config.string("", "continue: auto (the run directory, or the newest run), or a path"),
+      report = config.flag(true, "draw plots and write the report at the end"),
     },
   },
   evaluate = {
