@@ -98,7 +98,8 @@ function commands.help(args)
   elseif helps[args[1]] then
     print(helps[args[1]])
   else
-    failure.raise("usage", "no command '%s'%s", args[1], failure.suggest(args[1], {"run", "recipes", "info", "doctor"}))
+    failure.raise("usage", "no command '%s'%s", args[1],
+      failure.suggest(args[1], {"run", "recipes", "info", "doctor"}))
   end
   return 0
 end
@@ -129,7 +130,8 @@ local function dispatch(args)
   end
   if not commands[name] then
     local names = {"run", "recipes", "info", "doctor", "help", "--version", "--help"}
-    failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name, failure.suggest(name, names))
+    failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
+      failure.suggest(name, names))
   end
   if name ~= "run" and wants_help(args) then return commands.help {name} end
   if name == "run" and (not args[1] or args[1] == "--help" or args[1] == "-h") then

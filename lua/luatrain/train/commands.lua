@@ -106,7 +106,8 @@ function commands.place(recipe, options)
     return path, from
   end
   if path ~= "" and fs.is_file(fs.join(path, "checkpoints/latest.safetensors")) then
-    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name another directory", path)
+    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name "
+      .. "another directory", path)
   end
   return path ~= "" and path or runs.fresh_path(base), nil
 end
@@ -186,8 +187,8 @@ function commands.train(recipe, values, options)
   local trainer = require("luatrain.train").Trainer(built)
   watch_damage(trainer)
   local journal = trainer.journal
-  journal:line("run %s: recipe %s, %s, %d parameters, seed %d, %d threads", run.path, recipe.name,
-    sizes_text(sets), trainer.model:num_parameters(), values.seed, core.C.lt_threads())
+  journal:line("run %s: recipe %s, %s, %d parameters, seed %d, %d threads", run.path,
+    recipe.name, sizes_text(sets), trainer.model:num_parameters(), values.seed, core.C.lt_threads())
   journal:line("settings: %s", table.concat(config.lines(recipe.fields, values), ", "))
   if from then
     trainer:load_checkpoint(from)

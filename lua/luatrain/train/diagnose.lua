@@ -54,7 +54,8 @@ local function advice(found, config)
   end
   local steps = {}
   local op = found.op or ""
-  if op:match "^log" or op:match "^ln" then steps[1] = "keep the argument of log above 0 (clamp it, or use log1p)"
+  if op:match "^log" or op:match "^ln" then
+    steps[1] = "keep the argument of log above 0 (clamp it, or use log1p)"
   elseif op:match "^sqrt" or op:match "^norm" or op:match "^pow" then
     steps[1] = "add a small constant below the root: its slope at 0 is infinite"
   elseif op:match "^div" then steps[1] = "add a small constant to the divisor"
@@ -71,7 +72,7 @@ local function advice(found, config)
 end
 
 -- Looks into one batch; forward() repeats its step.
-local function look(model, batch, config, forward)
+local function look(model, batch, forward)
   local found = {fields = bad_fields(batch), parameter = bad_parameters(model)}
   if #found.fields == 0 and not found.parameter then found.op = first_op(forward) end
   return found
@@ -86,7 +87,7 @@ local function search(trainer, from, to)
     scope.run(function()
       local batch = trainer.loaders.train:one(trainer.at.epoch, number)
       ids = batch.ids
-      found = look(trainer.model, batch, trainer.config, function()
+      found = look(trainer.model, batch, function()
         trainer:compute(batch):backward()
       end)
     end)
@@ -112,10 +113,11 @@ function methods:diverged(what, value, before)
   local last = self.at.batch
   self:go_back(before)
   local saved = self:save "latest"
-  local found, ids = search(self, before.batch + 1, last)
+  local first = before.batch + 1
+  local found, ids = search(self, first, last)
   failure.raise("diverged", "the %s is %s at step %d (epoch %d, %s: %s)%s; %s%s", what,
     tostring(value), self.at.step + 1, self.at.epoch,
-    last == before.batch + 1 and ("batch %d"):format(last) or ("batches %d to %d"):format(before.batch + 1, last),
+    last == first and ("batch %d"):format(last) or ("batches %d to %d"):format(first, last),
     names_text(ids), found.text, found.advice,
     saved and ("; the checkpoint from before this step is %s"):format(saved) or "")
 end

@@ -25,7 +25,6 @@ local op = require "luatrain.op"
 local random = require "luatrain.random"
 local scope = require "luatrain.scope"
 local settings = require "luatrain.train.settings"
-local Ema = require "luatrain.train.ema"
 local History = require "luatrain.train.history"
 local Tally = require "luatrain.train.tally"
 local C, check = core.C, core.check
@@ -35,7 +34,9 @@ local train = {}
 local Trainer = {}
 Trainer.__index = Trainer
 
-local signals = {[2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"}}
+local signals = {
+  [2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"},
+}
 
 --- Makes a trainer. options: model, optimizer, schedule (or nil), step, train and valid (loaders;
 -- valid may be nil), config (settings by name, the rest take their defaults), keep ({best, mode}),
@@ -59,7 +60,9 @@ function train.Trainer(options)
     journal = require("luatrain.train.journal").open {run = run, quiet = options.quiet,
       log_every = values.log_every},
   }, Trainer)
-  if values.ema > 0 then self.ema = Ema.new(self.model, values.ema) end
+  if values.ema > 0 then
+    self.ema = require("luatrain.nn").EMA(self.model, {decay = values.ema, warmup = true})
+  end
   return self
 end
 
@@ -192,7 +195,7 @@ end
 --- Averages over the validation data, of the averaged weights where there are any: {val_loss = ...}.
 function Trainer:validate()
   if not self.loaders.valid then return {} end
-  if self.ema then return self.ema:with_average(self.measure, self, self.loaders.valid, "val_") end
+  if self.ema then return self.ema:with(self.measure, self, self.loaders.valid, "val_") end
   return self:measure(self.loaders.valid, "val_")
 end
 
@@ -208,7 +211,7 @@ function Trainer:finish_epoch(row)
   self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best)
   if is_best then self:keep_best() end
   at.epoch, at.batch, self.tally = at.epoch + 1, 0, Tally.new()
-  self:save "latest"
+  -- "latest" is written last: a run killed before goes through this epoch's end again.
   if run then
     local every = self.config.save_every
     if every > 0 and (at.epoch - 1) % every == 0 then
@@ -217,6 +220,7 @@ function Trainer:finish_epoch(row)
     end
     run:write_history(self.history:table())
   end
+  self:save "latest"
 end
 
 -- A signal: the step is done; save and leave.
@@ -234,7 +238,8 @@ function Trainer:train()
   local ok, e = pcall(function()
     while not self:is_over() and not self.history:is_over() do self:finish_epoch(self:train_epoch()) end
     if self.history:is_over() then
-      self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best, self.history.waited)
+      self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best,
+        self.history.waited)
     end
     if self.config.restore_best then self:restore_best() end
     if self.at_end then self.at_end() end

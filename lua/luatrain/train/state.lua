@@ -8,9 +8,20 @@ local C, check = core.C, core.check
 
 local methods = {}
 
+-- The averaged weights as a part of the state.
+local function ema_part(ema)
+  return ema and {
+    state_dict = function()
+      local average, updates = ema:state_dict()
+      return {average = average, updates = updates}
+    end,
+    load_state_dict = function(_, state) ema:load_state_dict(state.average, state.updates) end,
+  }
+end
+
 -- All that a run is, by name: this list is the checkpoint, and the resume.
 function methods:parts()
-  return {optimizer = self.optimizer, schedule = self.schedule, ema = self.ema,
+  return {optimizer = self.optimizer, schedule = self.schedule, ema = ema_part(self.ema),
     tally = self.tally, history = self.history}
 end
 
@@ -66,7 +77,7 @@ end
 
 -- The best weights (averaged ones where there are any): a file of the run, or copies in memory.
 function methods:keep_best()
-  local weights = self.ema and self.ema.average or self.model:state_dict()
+  local weights = (self.ema or self.model):state_dict()
   if self.run then
     checkpoint.save(self.run:checkpoint "best", weights, nil, self:describe())
     return
