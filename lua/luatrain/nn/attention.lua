@@ -88,24 +88,39 @@ local function project(self, query, key, value)
   local q, k, v
   if key == query and value == query and self.in_proj_weight then
     local packed = lt.linear(query, self.in_proj_weight, self.in_proj_bias)      -- (.., .., 3E)
-    q, k, v = packed:chunk(3, -1)
+    q, k, v = unpack(packed:chunk(3, -1))
   elseif key == value and self.in_proj_weight then
     local E = self.embed_dim
     q = lt.linear(query, self.in_proj_weight:narrow(1, 1, E), bias_part(self, 0, E))
     local packed = lt.linear(key, self.in_proj_weight:narrow(1, E + 1, 2 * E),
       bias_part(self, E, 2 * E))
-    k, v = packed:chunk(2, -1)
+    k, v = unpack(packed:chunk(2, -1))
   else
     q, k, v = project_apart(self, query, key, value)
   end
   return split_heads(self, q), split_heads(self, k), split_heads(self, v)
 end
 
--- A mask that forbids, as one to add: (L, S) or (N * heads, L, S) -> (L, S) or (N, heads, L, S).
-local function additive(self, mask, batch)
-  if mask:dim() == 3 then
-    mask = mask:reshape(batch, self.num_heads, mask:size(2), mask:size(3))
+-- (L, S) stays, (N * heads, L, S) becomes (N, heads, L, S).
+local function by_head(self, mask, batch)
+  if mask:dim() ~= 3 then return mask end
+  return mask:reshape(batch, self.num_heads, mask:size(2), mask:size(3))
+end
+
+-- What the fused ops want: they read booleans the other way round, true where a key takes part.
+local function fused_options(self, o, batch)
+  local mask = o.attn_mask
+  if mask then
+    mask = by_head(self, mask, batch)
+    if mask:dtype() == "bool" then mask = mask:logical_not() end
   end
+  return { attn_mask = mask, key_padding_mask = o.key_padding_mask, is_causal = o.is_causal,
+    dropout_p = self.training and self.dropout or nil }
+end
+
+-- A mask as numbers to add, -inf where attention is forbidden.
+local function additive(self, mask, batch)
+  mask = by_head(self, mask, batch)
   if mask:dtype() ~= "bool" then return mask end
   return lt.zeros(mask:size()):masked_fill(mask, -math.huge)
 end
@@ -130,6 +145,16 @@ local function explicit(self, q, k, v, o, bias)
 end
 attention.explicit = explicit
 
+-- Self-attention straight from the packed projection: nothing is copied with batch_first.
+local function itself(self, x, fused)
+  local packed = lt.linear(x, self.in_proj_weight, self.in_proj_bias)
+  packed = packed:reshape(x:size(1), x:size(2), 3, self.num_heads, self.head_dim)
+  if not self.batch_first then packed = packed:transpose(1, 2) end
+  local y = lt.packed_attention(packed, fused)                     -- (N, L, heads, head_dim)
+  if not self.batch_first then y = y:transpose(1, 2) end
+  return y:reshape(x:size(1), x:size(2), self.embed_dim)
+end
+
 local no_options = {}
 
 --- Attends from query to key and value.
@@ -141,7 +166,8 @@ local no_options = {}
 --   to add; is_causal = false: position i sees positions up to i, no mask needed;
 --   need_weights = false (PyTorch's default is true): the weights are returned, which costs their
 --   memory; average_attn_weights = true: (N, L, S), else (N, heads, L, S)
--- @return the result, shaped as query, and the weights or nil
+-- @return the result, shaped as query, and the weights or nil; a query that may see nothing gives
+--   the projection of zeros (PyTorch: NaN)
 function MultiheadAttention:forward(query, key, value, given)
   local o = given or no_options
   key = key or query
@@ -149,18 +175,18 @@ function MultiheadAttention:forward(query, key, value, given)
   if query:dim() ~= 3 then
     fail("MultiheadAttention: query has %d dimensions, want 3", query:dim())
   end
-  local q, k, v = project(self, query, key, value)
   if o.need_weights then
+    local q, k, v = project(self, query, key, value)
     local y, weights = explicit(self, q, k, v, o)
     if o.average_attn_weights ~= false then weights = weights:mean(2) end
     return self.out_proj(join_heads(self, y)), weights
   end
-  local y = lt.scaled_dot_product_attention(q, k, v, {
-    attn_mask = o.attn_mask and additive(self, o.attn_mask, q:size(1)),
-    key_padding_mask = o.key_padding_mask,
-    is_causal = o.is_causal,
-    dropout_p = self.training and self.dropout or 0,
-  })
+  local batch = query:size(self.batch_first and 1 or 2)
+  if key == query and value == query and self.in_proj_weight then
+    return self.out_proj(itself(self, query, fused_options(self, o, batch)))
+  end
+  local q, k, v = project(self, query, key, value)
+  local y = lt.scaled_dot_product_attention(q, k, v, fused_options(self, o, batch))
   return self.out_proj(join_heads(self, y))
 end
 
