@@ -386,8 +386,8 @@ end
 
 --- Whether |a - b| <= atol + rtol |b| everywhere: a Lua boolean. rtol 1e-5, atol 1e-8.
 function methods.allclose(a, b, rtol, atol)
-  local within = methods.mul(methods.abs(b), rtol or 1e-5):add(atol or 1e-8)
-  local near = methods.le(methods.abs(methods.sub(a, b)), within)
+  local within = b:abs():mul(rtol or 1e-5):add(atol or 1e-8)
+  local near = methods.le(methods.sub(a, b):abs(), within)
   return methods.logical_or(near, methods.eq(a, b)):all():item()
 end
 
