@@ -403,6 +403,20 @@ lt_status lt_conv_transpose_backward(lt_tensor *dx, lt_tensor *dweight, lt_tenso
                                      const lt_tensor *weight, const lt_conv_options *options);
 
 // ---- pool --------------------------------------------------------------------------------------
+// Windows; sequences use entry 1 only. adaptive: bin i of m covers floor(i n / m) up to
+// ceil((i + 1) n / m), and the other members do not matter.
+typedef struct lt_pool_options {
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    int32_t adaptive, count_include_pad;
+} lt_pool_options;
+// x (N, C, ...) and y channels-last, f32 or bf16, one or two spatial dimensions. index (i32, y's
+// shape and order) remembers for backward where in its window each maximum was.
+lt_status lt_max_pool(lt_tensor *y, lt_tensor *index, const lt_tensor *x,
+                      const lt_pool_options *options);
+lt_status lt_max_pool_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *index,
+                               const lt_pool_options *options);
+lt_status lt_avg_pool(lt_tensor *y, const lt_tensor *x, const lt_pool_options *options);
+lt_status lt_avg_pool_backward(lt_tensor *dx, const lt_tensor *dy, const lt_pool_options *options);
 
 // ---- norm --------------------------------------------------------------------------------------
 // Data is (N, C, ...) channels-last, f32 or bf16; statistics and parameters are f32; weight and bias
