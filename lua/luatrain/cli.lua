@@ -54,7 +54,7 @@ end
 function cli.explain(e)
   local known = failure.of(e)
   local text = tostring(e):gsub("\nstack traceback:.*", "")
-  text = text:gsub("%s*\n%s*", " ")
+  text = text:gsub("(module '[^']+' not found):.*", "%1"):gsub("%s*\n%s*", " ")
   return known and known.code or status_code(tostring(e)), text
 end
 
@@ -98,7 +98,8 @@ function commands.help(args)
   elseif helps[args[1]] then
     print(helps[args[1]])
   else
-    failure.raise("usage", "no command '%s'%s", args[1], failure.suggest(args[1], {"run", "recipes", "info", "doctor"}))
+    failure.raise("usage", "no command '%s'%s", args[1],
+      failure.suggest(args[1], {"run", "recipes", "info", "doctor"}))
   end
   return 0
 end
@@ -129,7 +130,8 @@ local function dispatch(args)
   end
   if not commands[name] then
     local names = {"run", "recipes", "info", "doctor", "help", "--version", "--help"}
-    failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name, failure.suggest(name, names))
+    failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
+      failure.suggest(name, names))
   end
   if name ~= "run" and wants_help(args) then return commands.help {name} end
   if name == "run" and (not args[1] or args[1] == "--help" or args[1] == "-h") then

@@ -128,7 +128,7 @@ local function fault_of(job, result)
     return ("%s: fluidsynth wrote nothing to %s%s"):format(job.path, job.out, words_of(job.log))
   end
   local seconds = seconds_of(job.temporary) or 0
-  if seconds < job.seconds * 0.98 - 1 then
+  if seconds <= 0 or seconds < job.seconds * 0.99 - 0.05 then
     return ("cannot write %s: %.1f of %.1f seconds were written (is the disk full?)%s"):format(
       job.out, seconds, job.seconds, words_of(job.log))
   end

@@ -130,9 +130,9 @@ describe("a failing disk", function()
     fs.write(path, "old")
     local script = fs.join(directory, "script.lua")
     fs.write(script, ([[require("luatrain.fs").write(%q, ("new"):rep(1000))]]):format(path))
-    local luatrain = fs.exists "build/luatrain" and "build/luatrain" or arg and arg[-1]
-    local program = os.getenv "LUATRAIN" or luatrain
     local process = require "luatrain.process"
+    local self = process.run { "readlink", ("/proc/%d/exe"):format(C.lt_getpid()) }
+    local program = self.output:match "^[^\n]+"
     for _, op in ipairs { "write", "fsync", "rename" } do
       local result = process.run { "env", "LT_FAULT=" .. op .. ":1:KILL", program, script }
       assert.are.equal("killed", result.state, result.output)

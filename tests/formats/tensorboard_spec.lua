@@ -74,7 +74,7 @@ describe("a writer", function()
       .. "1a00000000000000129bd82d0900004040fc54d94110072a0d0a0b0a046c6f7373150000003f368fc084",
       hex(fs.read(w.path)))
     assert.is_false(pcall(w.scalar, w, "loss", 1, 1))
-    local payload = bytes "0900004040fc54d94110072a230a210a046c6f7373420a080112002a040000003f4a0d0a090a077363616c6172732001"
+    local payload = encode.scalar_tensor("loss", 0.5, 7, 1700000001)
     local other = tensorboard.writer(directory)
     local start = #fs.read(other.path)
     other:record(payload)

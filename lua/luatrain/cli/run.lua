@@ -21,7 +21,8 @@ local function with_common(own)
   return all
 end
 
-local checkpoint_option = config.string("", "checkpoint file or run directory; default: the best of the newest run")
+local checkpoint_option = config.string("",
+  "checkpoint file or run directory; default: the best of the newest run")
 
 -- The library's commands, in the order of the help.
 local library = {
@@ -30,17 +31,19 @@ local library = {
     options = {
       run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME"),
       resume = config.string("", "continue: auto (the run directory, or the newest run), or a path"),
+      report = config.flag(true, "draw plots and write the report at the end"),
     },
   },
   evaluate = {
     help = "measure a checkpoint and print its metrics", checkpoint = true, run = commands.evaluate,
     options = {
-      part = config.string("", "part of the data: train, valid, test; default: test where there is one, else valid"),
+      part = config.string("", "part of the data; default: test where there is one, else valid"),
       json = config.flag(false, "print one JSON object"),
     },
   },
   export = {
-    help = "write the weights alone as safetensors, with PyTorch's names", checkpoint = true, run = commands.export,
+    help = "write the weights alone as safetensors, with PyTorch's names", checkpoint = true,
+    run = commands.export,
     options = {out = config.string("", "file to write; default: RECIPE.safetensors")},
   },
   info = {help = "show the recipe's settings and model", run = commands.info, options = {}},
@@ -69,7 +72,8 @@ local function merge(recipe, options, settings)
   for _, list in ipairs {settings, options} do
     for name, field in pairs(list.by_name) do
       if all.by_name[name] then
-        failure.raise("config", "%s: the setting '%s' has the name of an option of luatrain", recipe.path, name)
+        failure.raise("config", "%s: the setting '%s' has the name of an option of luatrain",
+          recipe.path, name)
       end
       all.by_name[name] = field
     end
@@ -198,7 +202,8 @@ function run.main(args)
   local name = table.remove(args, 1)
   if name == "--help" or name == "-h" then return recipe_help(recipe) end
   if not name then
-    failure.raise("usage", "run %s: name a command: %s", recipe.name, table.concat(command_names(recipe), ", "))
+    failure.raise("usage", "run %s: name a command: %s", recipe.name,
+      table.concat(command_names(recipe), ", "))
   end
   local command = recipe.commands[name] or library[name]
   if not command then

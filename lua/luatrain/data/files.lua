@@ -178,7 +178,8 @@ function files.csv(path, options)
       for k, name in ipairs(names) do
         record[name] = fields[k]
         if types[name] then
-          record[name] = tonumber(fields[k]) or fail(("'%s' is '%s', wanted a number"):format(name, fields[k]))
+          record[name] = tonumber(fields[k])
+            or fail(("'%s' is '%s', wanted a number"):format(name, fields[k]))
         end
       end
       records[#records + 1] = resolve_paths(record, fs.dirname(path))

@@ -101,8 +101,8 @@ local function account(self, damaged, planned)
   local all = count == self.seen and (count >= 8 or count == n)
   if all or (count > self.max_damaged * n and count > 1) or (count == 1 and self.max_damaged == 0) then
     local one = self.damaged[1]
-    failure.raise("data", "%d of %d samples are damaged (max_damaged allows a share of %g); the first, %s: %s",
-      count, n, self.max_damaged, one.id, one.text)
+    failure.raise("data", "%d of %d samples are damaged, a share of %g is allowed (max_damaged); "
+      .. "the first, %s: %s", count, n, self.max_damaged, one.id, one.text)
   end
 end
 

@@ -42,7 +42,8 @@ end
 
 local function head(options, width, height)
   local lines = {
-    ("set terminal pngcairo size %d,%d font 'sans,10' noenhanced"):format(options.width or width, options.height or height),
+    ("set terminal pngcairo size %d,%d font 'sans,10' noenhanced"):format(
+      options.width or width, options.height or height),
     "set output 'out.png'",
   }
   if options.title then lines[#lines + 1] = "set title " .. quote(options.title) end
@@ -72,7 +73,8 @@ function report.curves(path, curves, options)
   lines[#lines + 1] = ("set xrange [%g:%g]"):format(1, math.max(longest, 2))
   if options.log then lines[#lines + 1] = "set logscale y" end
   for k, name in ipairs(names) do
-    plots[k] = ("'data' using 1:%d with linespoints pointtype 7 pointsize 0.4 title %s"):format(k + 1, quote(name))
+    plots[k] = ("'data' using 1:%d with linespoints pointtype 7 pointsize 0.4 title %s"):format(
+      k + 1, quote(name))
   end
   for i = 1, longest do
     local row = {tostring(i)}
@@ -181,14 +183,15 @@ function report.page(run, history)
   local pictures = {}
   for _, name in ipairs(fs.list(run:file "report")) do
     if fs.extension(name) == "png" then
-      pictures[#pictures + 1] = ('<figure><img src="%s" alt="%s"><figcaption>%s</figcaption></figure>'):format(
-        escape(name), escape(name), escape(fs.stem(name)))
+      local figure = '<figure><img src="%s" alt="%s"><figcaption>%s</figcaption></figure>'
+      pictures[#pictures + 1] = figure:format(escape(name), escape(name), escape(fs.stem(name)))
     end
   end
   fs.write(run:file("report", "index.html"), ([[
 <!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>%s</title>
-<style>body{font-family:sans-serif;margin:2em} figure{display:inline-block;margin:1em} img{max-width:100%%}</style>
+<style>body{font-family:sans-serif;margin:2em} figure{display:inline-block;margin:1em}
+img{max-width:100%%}</style>
 </head><body>
 <h1>%s</h1>
 <table>
@@ -205,7 +208,8 @@ function report.training(run, history, journal)
   if next(history) == nil then return end
   if report.available() then
     for what, curves in pairs(group(history)) do
-      report.curves(run:file("report", what:gsub("[^%w_.-]", "_") .. ".png"), curves, {title = what, x = "epoch"})
+      local name = what:gsub("[^%w_.-]", "_") .. ".png"
+      report.curves(run:file("report", name), curves, {title = what, x = "epoch"})
     end
   else
     journal:line("no plots: the program gnuplot is not installed")

@@ -106,7 +106,8 @@ function commands.place(recipe, options)
     return path, from
   end
   if path ~= "" and fs.is_file(fs.join(path, "checkpoints/latest.safetensors")) then
-    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name another directory", path)
+    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name "
+      .. "another directory", path)
   end
   return path ~= "" and path or runs.fresh_path(base), nil
 end
@@ -127,57 +128,73 @@ local function sizes_text(sets)
   return table.concat(parts, ", ") .. " samples"
 end
 
-local function build(recipe, values, run, options)
+-- Everything that is trained, and with what; nothing is written yet.
+local function build(recipe, values)
   require("luatrain.random").manual_seed(values.seed)
   local sets = recipe:open_data(values)
-  local loaders = {train = open_loader(recipe, values, sets, "train", true)}
   if sets.train:size() == 0 then failure.raise("data", "%s: the training data set is empty", recipe.path) end
+  local built = {step = recipe.step, validate = recipe.validate, config = values, keep = recipe.keep}
+  built.train = open_loader(recipe, values, sets, "train", true)
   if sets.valid and sets.valid:size() > 0 then
-    loaders.valid = open_loader(recipe, values, sets, "valid", false)
+    built.valid = open_loader(recipe, values, sets, "valid", false)
+  elseif built.keep.best:match "^val_" then
+    built.keep = {best = "train_loss", mode = "min"}
   end
-  local model = recipe.model(values)
-  local optimizer, schedule = recipe:open_optimizer(model, values, plan_of(values, loaders.train))
-  local keep = recipe.keep
-  if not loaders.valid and keep.best:match "^val_" then keep = {best = "train_loss", mode = "min"} end
-  local trainer = require("luatrain.train").Trainer {
-    model = model, optimizer = optimizer, schedule = schedule, step = recipe.step,
-    train = loaders.train, valid = loaders.valid, validate = recipe.validate, config = values,
-    keep = keep, run = run, quiet = options.quiet,
-    facts = {recipe = recipe.name, program = runs.versions()},
-  }
-  for _, loader in pairs(loaders) do
-    loader.on_damaged = function(one)
-      trainer.journal:line("damaged sample passed over: %s: %s", one.id, one.text)
-      run:write_damaged(loader.damaged)
-    end
-  end
-  return trainer, sets
+  built.model = recipe.model(values)
+  built.optimizer, built.schedule = recipe:open_optimizer(built.model, values, plan_of(values, built.train))
+  return built, sets
 end
 
---- Trains a recipe. values: its resolved config; options: run, from (checkpoint to resume from),
--- quiet, command. Returns the history and the run.
+-- Damaged samples go to the log and to damaged.json as they are met.
+local function watch_damage(trainer)
+  for _, loader in pairs(trainer.loaders) do
+    loader.on_damaged = function(one)
+      trainer.journal:line("damaged sample passed over: %s: %s", one.id, one.text)
+      local all = {}
+      for _, name in ipairs {"train", "valid"} do
+        for _, damaged in ipairs(trainer.loaders[name] and trainer.loaders[name].damaged or {}) do
+          all[#all + 1] = {part = name, id = damaged.id, text = damaged.text}
+        end
+      end
+      trainer.run:write_damaged(all)
+    end
+  end
+end
+
+local function finish(trainer, recipe, sets, with_report)
+  local run, history = trainer.run, trainer.history
+  if with_report then
+    require("luatrain.report").training(run, history:table(), trainer.journal)
+    if recipe.report then recipe.report(trainer.model, sets, trainer.config, run) end
+  end
+  if history.best then
+    trainer.journal:line("best %s %.5g in epoch %d; weights in %s", history.keep.best, history.best,
+      history.best_epoch, run:checkpoint "best")
+  end
+end
+
+--- Trains a recipe. values: its resolved config; options: run and resume as on the command line (or
+-- path and from, as commands.place returns them), report (default true), quiet, command. Returns the history and the run.
 function commands.train(recipe, values, options)
   recipe:needs("data", "model", "step")
   options = options or {}
   local path, from = options.path, options.from
   if not path then path, from = commands.place(recipe, options) end
+  local built, sets = build(recipe, values)
   local run = runs.open(path, {recipe = recipe, config = values, command = options.command})
-  local trainer, sets = build(recipe, values, run, options)
+  built.run, built.quiet = run, options.quiet
+  built.facts = {recipe = recipe.name, program = runs.versions()}
+  local trainer = require("luatrain.train").Trainer(built)
+  watch_damage(trainer)
   local journal = trainer.journal
-  journal:line("run %s: recipe %s, %s, %d parameters, seed %d, %d threads", run.path, recipe.name,
-    sizes_text(sets), trainer.model:num_parameters(), values.seed, core.C.lt_threads())
+  journal:line("run %s: recipe %s, %s, %d parameters, seed %d, %d threads", run.path,
+    recipe.name, sizes_text(sets), trainer.model:num_parameters(), values.seed, core.C.lt_threads())
   journal:line("settings: %s", table.concat(config.lines(recipe.fields, values), ", "))
   if from then
     trainer:load_checkpoint(from)
     journal:line("resumed from %s: epoch %d, step %d", from, trainer.at.epoch, trainer.at.step)
   end
-  local report = require "luatrain.report"
-  trainer.at_end = function()
-    report.training(run, trainer.history:table(), journal)
-    if recipe.report then recipe.report(trainer.model, sets, values, run) end
-    journal:line("best %s %s in epoch %d; weights in %s", trainer.history.keep.best,
-      tostring(trainer.history.best), trainer.history.best_epoch, run:checkpoint "best")
-  end
+  trainer.at_end = function() finish(trainer, recipe, sets, options.report ~= false) end
   return trainer:train(), run
 end
 

@@ -25,8 +25,6 @@ local op = require "luatrain.op"
 local random = require "luatrain.random"
 local scope = require "luatrain.scope"
 local settings = require "luatrain.train.settings"
-local checkpoint = require "luatrain.train.checkpoint"
-local Ema = require "luatrain.train.ema"
 local History = require "luatrain.train.history"
 local Tally = require "luatrain.train.tally"
 local C, check = core.C, core.check
@@ -36,7 +34,9 @@ local train = {}
 local Trainer = {}
 Trainer.__index = Trainer
 
-local signals = {[2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"}}
+local signals = {
+  [2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"},
+}
 
 --- Makes a trainer. options: model, optimizer, schedule (or nil), step, train and valid (loaders;
 -- valid may be nil), config (settings by name, the rest take their defaults), keep ({best, mode}),
@@ -60,7 +60,9 @@ function train.Trainer(options)
     journal = require("luatrain.train.journal").open {run = run, quiet = options.quiet,
       log_every = values.log_every},
   }, Trainer)
-  if values.ema > 0 then self.ema = Ema.new(self.model, values.ema) end
+  if values.ema > 0 then
+    self.ema = require("luatrain.nn").EMA(self.model, {decay = values.ema, warmup = true})
+  end
   return self
 end
 
@@ -132,20 +134,6 @@ function Trainer:one_step(fetch, last)
   return {loss = sum, gradient_norm = norm, learning_rate = rate}
 end
 
--- Stops a run whose loss or gradients are not finite: finds the first op that made it, leaves a
--- checkpoint from before the step, says what to try.
-function Trainer:diverged(what, value, before)
-  local last = self.at.batch
-  self:go_back(before)
-  local saved = self:save "latest"
-  local found, ids = require("luatrain.train.diagnose").search(self, before.batch + 1, last)
-  failure.raise("diverged", "the %s is %s at step %d (epoch %d, %s of samples %s)%s; %s%s", what,
-    tostring(value), self.at.step + 1, self.at.epoch,
-    last == before.batch + 1 and ("batch %d"):format(last) or ("batches %d to %d"):format(before.batch + 1, last),
-    table.concat(ids, ", "), found.text, found.advice,
-    saved and ("; the checkpoint from before this step is %s"):format(saved) or "")
-end
-
 -- ---- epochs -------------------------------------------------------------------------------------
 
 -- True when the settings ask for no more steps.
@@ -207,7 +195,7 @@ end
 --- Averages over the validation data, of the averaged weights where there are any: {val_loss = ...}.
 function Trainer:validate()
   if not self.loaders.valid then return {} end
-  if self.ema then return self.ema:with_average(self.measure, self, self.loaders.valid, "val_") end
+  if self.ema then return self.ema:with(self.measure, self, self.loaders.valid, "val_") end
   return self:measure(self.loaders.valid, "val_")
 end
 
@@ -223,7 +211,7 @@ function Trainer:finish_epoch(row)
   self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best)
   if is_best then self:keep_best() end
   at.epoch, at.batch, self.tally = at.epoch + 1, 0, Tally.new()
-  self:save "latest"
+  -- "latest" is written last: a run killed before goes through this epoch's end again.
   if run then
     local every = self.config.save_every
     if every > 0 and (at.epoch - 1) % every == 0 then
@@ -232,6 +220,7 @@ function Trainer:finish_epoch(row)
     end
     run:write_history(self.history:table())
   end
+  self:save "latest"
 end
 
 -- A signal: the step is done; save and leave.
@@ -249,7 +238,8 @@ function Trainer:train()
   local ok, e = pcall(function()
     while not self:is_over() and not self.history:is_over() do self:finish_epoch(self:train_epoch()) end
     if self.history:is_over() then
-      self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best, self.history.waited)
+      self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best,
+        self.history.waited)
     end
     if self.config.restore_best then self:restore_best() end
     if self.at_end then self.at_end() end
@@ -261,89 +251,10 @@ function Trainer:train()
   return self.history:table()
 end
 
--- ---- state --------------------------------------------------------------------------------------
-
--- All that a run is, by name: this list is the checkpoint, and the resume.
-function Trainer:parts()
-  return {optimizer = self.optimizer, schedule = self.schedule, ema = self.ema,
-    tally = self.tally, history = self.history}
+-- ---- state and divergence: see the files beside -------------------------------------------------
+for _, file in ipairs {"state", "diagnose"} do
+  for name, f in pairs(require("luatrain.train." .. file).methods) do Trainer[name] = f end
 end
-
-function Trainer:state_dict()
-  local state = {at = self.at, rng = random.default:get_state()}
-  for name, part in pairs(self:parts()) do state[name] = part:state_dict() end
-  return state
-end
-
-function Trainer:load_state_dict(state)
-  for key, value in pairs(state.at) do self.at[key] = value end
-  random.default:set_state(state.rng)
-  for name, part in pairs(self:parts()) do
-    if state[name] then part:load_state_dict(state[name]) end
-  end
-end
-
--- Facts for people and for building the model again.
-function Trainer:describe()
-  local facts = {epoch = self.at.epoch, batch = self.at.batch, step = self.at.step, config = self.config,
-    threads = C.lt_threads(), best = self.history.best, best_epoch = self.history.best_epoch,
-    keep = self.history.keep}
-  for name, value in pairs(self.facts) do facts[name] = value end
-  return facts
-end
-
---- Writes a checkpoint from which training goes on with the same bits.
-function Trainer:save_checkpoint(path)
-  checkpoint.save(path, (self.model:state_dict()), self:state_dict(), self:describe())
-end
-
--- The same under a name in the run directory; nil without one. Returns the path.
-function Trainer:save(name)
-  if not self.run then return nil end
-  local path = self.run:checkpoint(name)
-  self:save_checkpoint(path)
-  return path
-end
-
---- Goes back to a checkpoint written by save_checkpoint.
-function Trainer:load_checkpoint(path)
-  scope.run(function()
-    local weights, state, facts = checkpoint.load(path)
-    if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
-    self.model:load_state_dict(weights)
-    self:load_state_dict(state)
-    if facts.threads ~= C.lt_threads() then
-      self.journal:line("note: the run had %s threads, this one has %d: the last bits may differ",
-        tostring(facts.threads), C.lt_threads())
-    end
-  end)
-end
-
--- The best weights (averaged ones where there are any): a file of the run, or copies in memory.
-function Trainer:keep_best()
-  local weights = self.ema and self.ema.average or self.model:state_dict()
-  if self.run then
-    checkpoint.save(self.run:checkpoint "best", weights, nil, self:describe())
-    return
-  end
-  self.best = self.best or {}
-  for name, t in pairs(weights) do
-    self.best[name] = self.best[name] or scope.keep(t:like())
-    check(C.lt_copy(self.best[name].c, t.c))
-  end
-end
-
-function Trainer:restore_best()
-  if self.history.best == nil then return end
-  local weights = self.best
-  scope.run(function()
-    if self.run then weights = checkpoint.load(self.run:checkpoint "best") end
-    if weights then self.model:load_state_dict(weights) end
-  end)
-end
-
---- Writes the history as JSON.
-function Trainer:export_history(path) require("luatrain.json").save(path, self.history:table()) end
 
 --- What `luatrain run RECIPE train` does; see luatrain.train.commands.
 function train.run(...) return require("luatrain.train.commands").train(...) end

@@ -1,7 +1,6 @@
 --- What a run tells: a progress bar on a terminal, plain lines elsewhere, log.txt, TensorBoard.
 local ffi = require "ffi"
 local core = require "luatrain.core"
-local fs = require "luatrain.fs"
 local C, check = core.C, core.check
 
 local Journal = {}

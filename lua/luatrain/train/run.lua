@@ -98,12 +98,8 @@ end
 --- Writes history.json: {name = list}.
 function Run:write_history(history) json.save(self:file "history.json", history) end
 
---- Writes damaged.json: [{id, text}].
-function Run:write_damaged(list)
-  local short = json.array {}
-  for i, one in ipairs(list) do short[i] = {id = one.id, text = one.text} end
-  json.save(self:file "damaged.json", short)
-end
+--- Writes damaged.json, a list of {part, id, text}.
+function Run:write_damaged(list) json.save(self:file "damaged.json", json.array(list)) end
 
 --- Removes checkpoints epoch-NNNN but the newest n; n = 0 keeps all.
 function Run:prune(n)

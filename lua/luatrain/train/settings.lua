@@ -12,7 +12,7 @@ settings.fields = {
   accumulate = config.integer(1, "batches whose gradients make one optimizer step", {min = 1}),
   gradient_clip = config.number(0, "largest norm of all gradients together; 0: no limit", {min = 0}),
   ema = config.number(0, "decay of the moving average of the weights that is evaluated and kept; 0: none",
-    {min = 0, max = 1}),
+    {min = 0, max = 0.999999}),
   precision = config.choice("f32", {"f32", "bf16"}, "bf16 multiplies matrices and convolves in bfloat16"),
   seed = config.integer(1, "seed of everything random", {min = 0}),
   patience = config.integer(0, "stop after so many epochs without improvement; 0: never", {min = 0}),
