@@ -42,8 +42,13 @@ local function run_chunk(chunk, debugging, ...)
   local ok, e = xpcall(chunk, traceback(debugging), ...)
   if ok then return 0 end
   if type(e) == "table" and e.exit then return e.exit end
-  io.stderr:write("luatrain: ", tostring(e), "\n")
-  return 1
+  if debugging then
+    io.stderr:write("luatrain: ", tostring(e), "\n")
+    return 1
+  end
+  local code, text = require("luatrain.cli").explain(e)
+  io.stderr:write("luatrain: ", text, "\n")
+  return code
 end
 
 -- `lt` is there without a require, and loaded when it is first named.
