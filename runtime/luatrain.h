@@ -518,8 +518,28 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
                                 double dropout, bool causal);
 
 // ---- lstm --------------------------------------------------------------------------------------
+// One layer over whole sequences, in one direction or two. x (T, N, I) and y (T, N, D H) are views whose
+// memory is (T, N, ...) or (N, T, ...), dense and both alike; f32. weights: per direction weight_ih
+// (4H, I), weight_hh (4H, H), bias_ih and bias_hh (4H) or NULL, gates in the order i, f, g, o. States
+// are (D, N, H); h0 and c0 may be NULL. saved (D, T N, 4H) and cells (D, T N, H) are for backward.
+lt_status lt_lstm(lt_tensor *y, lt_tensor *hn, lt_tensor *cn, lt_tensor *saved, lt_tensor *cells,
+                  const lt_tensor *x, const lt_tensor *h0, const lt_tensor *c0,
+                  lt_tensor *const *weights, int32_t directions);
+// dx, dy, dhn and dcn may be NULL; dweights are laid out as weights.
+lt_status lt_lstm_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *dc0,
+                           lt_tensor *const *dweights, const lt_tensor *dy, const lt_tensor *dhn,
+                           const lt_tensor *dcn, const lt_tensor *y, const lt_tensor *saved,
+                           const lt_tensor *cells, const lt_tensor *x, const lt_tensor *h0,
+                           const lt_tensor *c0, lt_tensor *const *weights, int32_t directions);
 
 // ---- gru ---------------------------------------------------------------------------------------
+// As lt_lstm, with weights of 3H rows, gates in the order r, z, n, and no cells.
+lt_status lt_gru(lt_tensor *y, lt_tensor *hn, lt_tensor *saved, const lt_tensor *x,
+                 const lt_tensor *h0, lt_tensor *const *weights, int32_t directions);
+lt_status lt_gru_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *const *dweights,
+                          const lt_tensor *dy, const lt_tensor *dhn, const lt_tensor *y,
+                          const lt_tensor *saved, const lt_tensor *x, const lt_tensor *h0,
+                          lt_tensor *const *weights, int32_t directions);
 
 // ---- optim -------------------------------------------------------------------------------------
 // Steps over n parameters at once (dense f32; state tensors laid out like them; gradients of any
