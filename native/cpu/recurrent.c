@@ -34,6 +34,7 @@ static int64_t row_of(const sizes *s, int64_t t, int64_t n)
 // (T, N, C) fills memory densely in the order of `s`.
 static bool fits(const sizes *s, const lt_tensor *t)
 {
+    if (s->rows == 0) return true;
     return (s->steps <= 1 || t->stride[0] == s->by_step * t->shape[2]) &&
            (s->batch <= 1 || t->stride[1] == s->by_sequence * t->shape[2]) &&
            (t->shape[2] <= 1 || t->stride[2] == 1);

@@ -55,8 +55,8 @@ tile_block(const int width, float *c, int64_t ldc, const float *a, int64_t ai, i
 }
 
 // Here a is row-major, lda from one row to the next.
-static void tile_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                      int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
+static inline void tile_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                             int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
 {
     int64_t j = 0;
     for (; j + TILE_LANES < n; j += TILE_PANEL)
@@ -68,8 +68,8 @@ static void tile_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const 
 }
 
 // Here a is given transposed, (k, m) row-major.
-static void tile_gemm_ta(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                         int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
+static inline void tile_gemm_ta(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                                int64_t ldb, int64_t m, int64_t n, int64_t k, bool add)
 {
     int64_t j = 0;
     for (; j + TILE_LANES < n; j += TILE_PANEL)

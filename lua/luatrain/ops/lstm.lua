@@ -11,6 +11,13 @@ local weight_list = ffi.typeof "lt_tensor *[8]"
 local function pointer(t) return t and t.c or nil end
 shared.pointer = pointer
 
+--- The weights of both directions as a table, each dense.
+function shared.weights(...)
+  local w = { ... }
+  for i = 1, 8 do w[i] = w[i] and w[i]:contiguous() or nil end
+  return w
+end
+
 --- C list of the weights of both directions.
 function shared.list(w)
   local list = weight_list()
@@ -63,7 +70,7 @@ end
 local layer = op.define {
   name = "lstm",
   forward = function(saved, x, h0, c0, w1, w2, w3, w4, w5, w6, w7, w8)
-    local w = { w1, w2, w3, w4, w5, w6, w7, w8 }
+    local w = shared.weights(w1, w2, w3, w4, w5, w6, w7, w8)
     local D, T, N, H = w5 and 2 or 1, x:size(1), x:size(2), w2:size(2)
     x = shared.sequence(x)
     local y = shared.sequence_like(x, D * H)
