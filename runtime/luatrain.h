@@ -623,6 +623,11 @@ lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tenso
                               const lt_tensor *window, const lt_tensor *bands,
                               const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
                               int32_t power);
+// y (B, rows, frames, 2), or (B, rows, frames) for the log of magnitudes: complex filters over
+// spectra of rectangular frames. bands as above with complex weights (re, im, re, im, ...); y may hold
+// fewer frames than x has.
+lt_status lt_cqt_octave(lt_tensor *y, const lt_tensor *x, const lt_tensor *bands,
+                        const lt_tensor *weights, const lt_frames *frames, const lt_log *log);
 // A fresh resampling filter (phases, taps) for the ratio up / down, without common factors: a Kaiser-
 // windowed sinc of `zeros` zero crossings on each side and a stop band of `attenuation` dB.
 lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, int32_t zeros,

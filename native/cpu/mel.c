@@ -5,22 +5,8 @@
 #include "spectral.h"
 
 // ---- logarithms --------------------------------------------------------------------------------
-FFT_INLINE vec mel_shape(const lt_log *g, vec x)
-{
-    x = x * (float)g->scale;
-    float floor = g->floor < 1.17549435e-38 ? 1.17549435e-38f : (float)g->floor;
-    vec low = vec_all(floor);
-    switch (g->form) {
-    case LT_LOG_1P: x = vec_log1p(x); break;
-    case LT_LOG_MAX: x = vec_log(vec_select(x < low, low, x)); break;
-    case LT_LOG_ADD: x = vec_log(x + low); break;
-    default: break;
-    }
-    return x * (float)g->multiplier + (float)g->offset;
-}
-
-// The derivative of mel_shape at x.
-FFT_INLINE vec mel_shape_slope(const lt_log *g, vec x)
+// The derivative of spectral_shape at x.
+FFT_INLINE vec spectral_shape_slope(const lt_log *g, vec x)
 {
     float scale = (float)(g->scale * g->multiplier), floor = (float)g->floor;
     x = x * (float)g->scale;
@@ -32,40 +18,8 @@ FFT_INLINE vec mel_shape_slope(const lt_log *g, vec x)
     }
 }
 
-static lt_status mel_check_log(const char *op, const lt_log *g)
-{
-    LT_REQUIRE(g->form >= LT_LOG_NONE && g->form <= LT_LOG_ADD, LT_ERR_ARGUMENT,
-               "%s: form is %d, it must lie between 0 and %d", op, g->form, LT_LOG_ADD);
-    LT_REQUIRE(g->form == LT_LOG_NONE || g->form == LT_LOG_1P || g->floor > 0, LT_ERR_ARGUMENT,
-               "%s: the floor of the logarithm is %g, it must be above 0", op, g->floor);
-    return LT_OK;
-}
-
 // ---- filters -----------------------------------------------------------------------------------
-// Row m of a filter bank: weights[offset ..] for `count` bins from `first`.
-typedef struct mel_band { int32_t first, count, offset; } mel_band;
-
-static lt_status mel_check_bands(const char *op, const lt_tensor *bands, const lt_tensor *weights,
-                                 int64_t bins)
-{
-    LT_TRY(lt_check_dtype(op, "bands", bands, LT_I32));
-    LT_TRY(lt_check_dtype(op, "weights", weights, LT_F32));
-    LT_TRY(lt_check_contiguous(op, "bands", bands));
-    LT_TRY(lt_check_contiguous(op, "weights", weights));
-    LT_REQUIRE(bands->ndim == 2 && bands->shape[1] == 3 && weights->ndim == 1, LT_ERR_ARGUMENT,
-               "%s: bands is %s and weights %s; they must be (n, 3) and (n)", op, LT_SHAPE(bands),
-               LT_SHAPE(weights));
-    const mel_band *b = lt_data(bands);
-    for (int64_t i = 0; i < bands->shape[0]; i++)
-        LT_REQUIRE(b[i].first >= 0 && b[i].count >= 0 && b[i].offset >= 0 &&
-                       (int64_t)b[i].first + b[i].count <= bins &&
-                       (int64_t)b[i].offset + b[i].count <= weights->shape[0],
-                   LT_ERR_ARGUMENT, "%s: row %lld of bands reaches outside of %lld bins or weights",
-                   op, (long long)i, (long long)bins);
-    return LT_OK;
-}
-
-FFT_INLINE vec mel_product(const mel_band *b, const float *weights, const vec *power)
+FFT_INLINE vec mel_product(const spectral_band *b, const float *weights, const vec *power)
 {
     const float *w = weights + b->offset;
     const vec *p = power + b->first;
@@ -93,9 +47,9 @@ static lt_status mel_check_as(const char *op, const mel_args *a)
     int64_t bins = a->frames.n_fft / 2 + 1, rows = bins;
     LT_REQUIRE(a->power == 1 || a->power == 2, LT_ERR_ARGUMENT,
                "%s: power is %d, it must be 1 (magnitude) or 2", op, a->power);
-    LT_TRY(mel_check_log(op, &a->log));
+    LT_TRY(spectral_check_log(op, &a->log));
     if (lt_present(&a->bands)) {
-        LT_TRY(mel_check_bands(op, &a->bands, &a->weights, bins));
+        LT_TRY(spectral_check_bands(op, &a->bands, &a->weights, bins, 1));
         rows = a->bands.shape[0];
     }
     LT_TRY(spectral_check(op, &a->frames, &a->x, &a->window, &a->y, rows));
@@ -119,14 +73,14 @@ static void mel_forward_group(const mel_args *a, const frame_plan *f, int64_t cl
     int64_t rows = a->y.shape[1], stride = a->y.stride[1];
     if (!lt_present(&a->bands)) {
         for (int64_t k = 0; k < rows; k++)
-            vec_store_some(y + k * stride, mel_shape(&a->log, power[k]), lanes);
+            vec_store_some(y + k * stride, spectral_shape(&a->log, power[k]), lanes);
         return;
     }
-    const mel_band *bands = lt_data(&a->bands);
+    const spectral_band *bands = lt_data(&a->bands);
     const float *weights = lt_f32(&a->weights);
     for (int64_t m = 0; m < rows; m++) {
         vec value = mel_product(&bands[m], weights, power);
-        vec_store_some(y + m * stride, mel_shape(&a->log, value), lanes);
+        vec_store_some(y + m * stride, spectral_shape(&a->log, value), lanes);
     }
 }
 
@@ -223,15 +177,15 @@ static void mel_backward_power(const mel_backward_args *a, const float *dy, int 
     int64_t stride = a->dy.stride[1];
     if (!lt_present(&a->bands)) {
         for (int k = 0; k < bins; k++)
-            dpower[k] = vec_load_some(dy + k * stride, lanes) * mel_shape_slope(&a->log, power[k]);
+            dpower[k] = vec_load_some(dy + k * stride, lanes) * spectral_shape_slope(&a->log, power[k]);
         return;
     }
-    const mel_band *bands = lt_data(&a->bands);
+    const spectral_band *bands = lt_data(&a->bands);
     const float *weights = lt_f32(&a->weights);
     for (int k = 0; k < bins; k++) dpower[k] = (vec){0};
     for (int64_t m = 0; m < a->dy.shape[1]; m++) {
         vec value = mel_product(&bands[m], weights, power);
-        vec g = vec_load_some(dy + m * stride, lanes) * mel_shape_slope(&a->log, value);
+        vec g = vec_load_some(dy + m * stride, lanes) * spectral_shape_slope(&a->log, value);
         for (int k = 0; k < bands[m].count; k++)
             dpower[bands[m].first + k] += g * weights[bands[m].offset + k];
     }

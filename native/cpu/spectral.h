@@ -120,4 +120,54 @@ __attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, fl
     }
 }
 
+// ---- what becomes of a power -------------------------------------------------------------------
+FFT_INLINE vec spectral_shape(const lt_log *g, vec x)
+{
+    x = x * (float)g->scale;
+    float floor = g->floor < 1.17549435e-38 ? 1.17549435e-38f : (float)g->floor;
+    vec low = vec_all(floor);
+    switch (g->form) {
+    case LT_LOG_1P: x = vec_log1p(x); break;
+    case LT_LOG_MAX: x = vec_log(vec_select(x < low, low, x)); break;
+    case LT_LOG_ADD: x = vec_log(x + low); break;
+    default: break;
+    }
+    return x * (float)g->multiplier + (float)g->offset;
+}
+
+__attribute__((unused)) static lt_status spectral_check_log(const char *op, const lt_log *g)
+{
+    LT_REQUIRE(g->form >= LT_LOG_NONE && g->form <= LT_LOG_ADD, LT_ERR_ARGUMENT,
+               "%s: form is %d, it must lie between 0 and %d", op, g->form, LT_LOG_ADD);
+    LT_REQUIRE(g->form == LT_LOG_NONE || g->form == LT_LOG_1P || g->floor > 0, LT_ERR_ARGUMENT,
+               "%s: the floor of the logarithm is %g, it must be above 0", op, g->floor);
+    return LT_OK;
+}
+
+// ---- filter banks ------------------------------------------------------------------------------
+// Row m of a filter bank: weights[offset ..] for `count` bins from `first`; complex weights have two
+// parts.
+typedef struct spectral_band { int32_t first, count, offset; } spectral_band;
+
+__attribute__((unused)) static lt_status spectral_check_bands(const char *op, const lt_tensor *bands,
+                                                              const lt_tensor *weights, int64_t bins,
+                                                              int parts)
+{
+    LT_TRY(lt_check_dtype(op, "bands", bands, LT_I32));
+    LT_TRY(lt_check_dtype(op, "weights", weights, LT_F32));
+    LT_TRY(lt_check_contiguous(op, "bands", bands));
+    LT_TRY(lt_check_contiguous(op, "weights", weights));
+    LT_REQUIRE(bands->ndim == 2 && bands->shape[1] == 3 && weights->ndim == 1, LT_ERR_ARGUMENT,
+               "%s: bands is %s and weights %s; they must be (n, 3) and (n)", op, LT_SHAPE(bands),
+               LT_SHAPE(weights));
+    const spectral_band *b = lt_data(bands);
+    for (int64_t i = 0; i < bands->shape[0]; i++)
+        LT_REQUIRE(b[i].first >= 0 && b[i].count >= 0 && b[i].offset >= 0 &&
+                       (int64_t)b[i].first + b[i].count <= bins &&
+                       ((int64_t)b[i].offset + b[i].count) * parts <= weights->shape[0],
+                   LT_ERR_ARGUMENT, "%s: row %lld of bands reaches outside of %lld bins or weights",
+                   op, (long long)i, (long long)bins);
+    return LT_OK;
+}
+
 #endif

@@ -1,0 +1,129 @@
+--- Augmentation of signals and features. Every function takes o.generator (lt.generator(seed, epoch,
+-- index) in a data set, so that a sample's randomness depends on nothing else), returns a new tensor
+-- and leaves its input as it was. None is recorded for gradients.
+local core = require "luatrain.core"
+local op = require "luatrain.op"
+local random = require "luatrain.random"
+local Tensor = require "luatrain.tensor"
+local spectra = require "luatrain.audio.spectra"
+local C, check = core.C, core.check
+
+local augment = {}
+
+-- n uniform numbers in [0, 1) as a Lua list.
+local function uniforms(n, o)
+  local t = Tensor.empty { n }
+  check(C.lt_uniform(t.c, (o.generator or random.default).state.c, 0, 1))
+  local list = t:flat()
+  t:release()
+  return list
+end
+
+local function copy_of(x)
+  local y = Tensor.empty(x:size())
+  check(C.lt_copy(y.c, x.c))
+  return y
+end
+
+-- low, high of a number or a pair of numbers.
+local function range(what, value)
+  local low, high = value, value
+  if type(value) == "table" then low, high = value[1], value[2] end
+  if type(low) ~= "number" or type(high) ~= "number" or low > high then
+    core.fail("%s: wanted a number or {low, high}", what)
+  end
+  return low, high
+end
+
+--- x (..., T) with each signal's level changed by a random number of dB, uniform in `db` = {low, high}
+-- (or one number).  Example: lt.audio.gain(x, { -6, 6 }, { generator = g })
+function augment.gain(x, db, o)
+  o = spectra.check_options("gain", o or {}, { generator = true })
+  local low, high = range("gain: db", db)
+  return op.no_grad(function()
+    local batch, lead = spectra.batch("gain", x)
+    local y = copy_of(batch)
+    for i, u in ipairs(uniforms(y:size(1), o)) do
+      y:select(1, i):mul_(10 ^ ((low + (high - low) * u) / 20))
+    end
+    return spectra.unbatch(y, lead)
+  end)
+end
+
+--- x (..., T) plus white noise at a signal-to-noise ratio of `snr` dB, uniform in {low, high} (or one
+-- number), for each signal. Silence stays silence.
+function augment.noise(x, snr, o)
+  o = spectra.check_options("noise", o or {}, { generator = true })
+  local low, high = range("noise: snr", snr)
+  return op.no_grad(function()
+    local batch, lead = spectra.batch("noise", x)
+    local y, noise = copy_of(batch), Tensor.empty(batch:size())
+    local ratios = uniforms(y:size(1), o)
+    check(C.lt_normal(noise.c, (o.generator or random.default).state.c, 0, 1))
+    for i, u in ipairs(ratios) do
+      local row = y:select(1, i)
+      local rms = math.sqrt((row * row):mean():item())
+      row:add_(noise:select(1, i) * (rms * 10 ^ (-(low + (high - low) * u) / 20)))
+    end
+    return spectra.unbatch(y, lead)
+  end)
+end
+
+-- Masks `count` bands of up to `width` steps along dimension d (1 or 2) of s (bins, frames).
+local function mask(s, d, count, width, share, value, o)
+  local size = s:size(d)
+  local most = math.min(width, share and math.floor(share * size) or size, size)
+  local draws = uniforms(2 * count, o)
+  for i = 1, count do
+    local v = draws[2 * i - 1] * most
+    local start = draws[2 * i] * (size - v)
+    local first, last = math.floor(start), math.floor(start) + math.floor(v)
+    if last > first then s:narrow(d, first + 1, last - first):fill_(value) end
+  end
+end
+
+--- Features s (..., bins, frames) with random bands of bins and of frames set to `value`
+-- (SpecAugment: D. Park et al., 2019). Widths are uniform in [0, width), starts in [0, size - width).
+-- o: freq_masks (1), freq_width (0: none), time_masks (1), time_width (0: none), time_share (a
+-- time mask covers at most this share of the frames), value (0).
+function augment.spec_augment(s, o)
+  o = spectra.check_options("spec_augment", o or {}, { generator = true, freq_masks = true,
+    freq_width = true, time_masks = true, time_width = true, time_share = true, value = true })
+  local n = s:dim()
+  if n < 2 then core.fail("spec_augment: the features are %s, wanted (..., bins, frames)", s:shape_text()) end
+  return op.no_grad(function()
+    local y = copy_of(s)
+    local flat = y:reshape(-1, s:size(n - 1), s:size(n))
+    for i = 1, flat:size(1) do
+      local item = flat:select(1, i)
+      mask(item, 1, o.freq_masks or 1, o.freq_width or 0, nil, o.value or 0, o)
+      mask(item, 2, o.time_masks or 1, o.time_width or 0, o.time_share, o.value or 0, o)
+    end
+    return y
+  end)
+end
+
+--- Features c (..., bins, frames) of a constant-Q transform moved by `bins` bins: a pitch shift of
+-- bins / bins_per_octave octaves, upwards where positive. What comes in is o.value (0; for log features
+-- give their floor).
+function augment.roll_bins(c, bins, o)
+  o = spectra.check_options("roll_bins", o or {}, { value = true })
+  local n = c:dim()
+  if n < 2 then core.fail("roll_bins: the features are %s, wanted (..., bins, frames)", c:shape_text()) end
+  if type(bins) ~= "number" or bins % 1 ~= 0 then
+    core.fail("roll_bins: the shift is %s, wanted a whole number of bins", tostring(bins))
+  end
+  return op.no_grad(function()
+    local size = c:size(n - 1)
+    local y = Tensor.empty(c:size())
+    check(C.lt_fill(y.c, o.value or 0))
+    local kept = size - math.abs(bins)
+    if kept > 0 then
+      local from, to = math.max(-bins, 0) + 1, math.max(bins, 0) + 1
+      check(C.lt_copy(y:narrow(n - 1, to, kept).c, c:narrow(n - 1, from, kept).c))
+    end
+    return y
+  end)
+end
+
+return augment
