@@ -629,8 +629,9 @@ lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tenso
 lt_status lt_cqt_octave(lt_tensor *y, const lt_tensor *x, const lt_tensor *bands,
                         const lt_tensor *weights, const lt_frames *frames, const lt_log *log);
 // A fresh resampling filter (phases, taps) for the ratio up / down, without common factors: a Kaiser-
-// windowed sinc of `zeros` zero crossings on each side and a stop band of `attenuation` dB.
-lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, int32_t zeros,
+// windowed sinc with a pass band up to `pass` and a stop band of `attenuation` dB (50 to 200) from
+// `stop` on, both as shares of the lower of the two Nyquist frequencies.
+lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, double pass, double stop,
                              double attenuation);
 // y (B, ceil(T up / down)) from x (B, T), both contiguous.
 lt_status lt_resample(lt_tensor *y, const lt_tensor *x, const lt_tensor *filter, int64_t up,

@@ -87,6 +87,22 @@ static inline __attribute__((always_inline)) void vec_transpose(vec *t)
     LT_EXCHANGE(t, 1)
 }
 
+#define LT_TURN(e, h) (((e) + (h)) % LT_LANES)
+
+// The sum of all lanes, as a tree.
+static inline float vec_sum(vec v)
+{
+#if LT_LANES >= 16
+    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 8));
+#endif
+#if LT_LANES >= 8
+    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 4));
+#endif
+    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 2));
+    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 1));
+    return v[0];
+}
+
 // re and im of n frames as n interleaved complex numbers.
 static inline void cvec_store_some(float *p, cvec c, int n)
 {

@@ -1,9 +1,9 @@
 // resample: polyphase windowed-sinc resampling by a ratio of whole numbers, and its gradient.
 //
-// The filter is a sinc cut off below the lower of the two Nyquist frequencies under a Kaiser window
+// The filter is a sinc cut off near the lower of the two Nyquist frequencies under a Kaiser window
 // (J. F. Kaiser, 1974: attenuation A dB takes beta = 0.1102 (A - 8.7) and a transition band of
-// (A - 7.95) / (2.285 N) rad). The stop band begins at that Nyquist frequency.
-#include "core/internal.h"
+// (A - 7.95) / (2.285 N) rad).
+#include "fft_lanes.h"
 
 enum { MAX_PHASES = 2048, CHUNK = 2048 };
 
@@ -19,22 +19,20 @@ static double bessel0(double x)
     return sum;
 }
 
-lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, int32_t zeros,
+lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, double pass, double stop,
                              double attenuation)
 {
     LT_REQUIRE(up >= 1 && down >= 1 && up <= 1 << 24 && down <= 1 << 24, LT_ERR_ARGUMENT,
                "resample: ratio %lld / %lld; both must lie between 1 and 2^24", (long long)up,
                (long long)down);
-    LT_REQUIRE(zeros >= 4 && zeros <= 4096 && attenuation >= 21 && attenuation <= 200, LT_ERR_ARGUMENT,
-               "resample: zeros %d (4 to 4096) and attenuation %g dB (21 to 200)", zeros, attenuation);
+    LT_REQUIRE(pass > 0 && stop - pass >= 1e-3 && stop <= 2 && attenuation >= 50 && attenuation <= 200,
+               LT_ERR_ARGUMENT, "resample: pass band to %g, stop band from %g, attenuation %g dB", pass,
+               stop, attenuation);
     double ratio = up < down ? (double)up / (double)down : 1.0;
     double beta = 0.1102 * (attenuation - 8.7);
-    if (attenuation < 50) beta = 0.5842 * pow(attenuation - 21, 0.4) + 0.07886 * (attenuation - 21);
-    // half of the transition band, as a share of the Nyquist frequency, for 2 zeros / cutoff taps
-    double half_band = (attenuation - 7.95) / (2.285 * 2 * zeros * M_PI) / 2;
-    LT_REQUIRE(half_band < 0.5, LT_ERR_ARGUMENT,
-               "resample: %d zeros are too few for %g dB of attenuation", zeros, attenuation);
-    double cutoff = ratio / (1 + half_band), width = zeros / cutoff;
+    // the cutoff lies in the middle of the transition band; width: half of the filter, in samples
+    double cutoff = ratio * (pass + stop) / 2;
+    double width = (attenuation - 7.95) / (2.285 * 2 * M_PI * ratio * (stop - pass));
     LT_REQUIRE(width < 1e7, LT_ERR_ARGUMENT, "resample: a ratio of %lld / %lld needs too long a filter",
                (long long)up, (long long)down);
     int64_t half = (int64_t)ceil(width), phases = up <= MAX_PHASES ? up : MAX_PHASES + 1;
@@ -93,11 +91,20 @@ static lt_status resample_check(const void *p)
     return resample_check_as("resample", &a->y, &a->x, &a->filter, a->up, a->down);
 }
 
+// Four sums at a time: one would wait for its own additions.
 static float dot(const float *a, const float *b, int64_t n)
 {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    int64_t i = 0;
+    for (; i + 4 * LT_LANES <= n; i += 4 * LT_LANES) {
+        s0 += vec_load(a + i) * vec_load(b + i);
+        s1 += vec_load(a + i + LT_LANES) * vec_load(b + i + LT_LANES);
+        s2 += vec_load(a + i + 2 * LT_LANES) * vec_load(b + i + 2 * LT_LANES);
+        s3 += vec_load(a + i + 3 * LT_LANES) * vec_load(b + i + 3 * LT_LANES);
+    }
+    for (; i + LT_LANES <= n; i += LT_LANES) s0 += vec_load(a + i) * vec_load(b + i);
+    float sum = vec_sum((s0 + s1) + (s2 + s3));
+    for (; i < n; i++) sum += a[i] * b[i];
     return sum;
 }
 

@@ -9,18 +9,18 @@ local C, check = core.C, core.check
 
 local resample = {}
 
--- Zero crossings on each side and stop-band attenuation in dB. "high" passes 0.92 of the lower
--- Nyquist frequency, "fast" 0.8.
-local qualities = { high = { 88, 120 }, fast = { 32, 100 } }
+-- End of the pass band and beginning of the stop band as shares of the lower Nyquist frequency, and
+-- attenuation in dB.
+local qualities = { high = { 0.915, 1, 120 }, fast = { 0.8, 1, 100 } }
 
 local filters = setmetatable({}, { __mode = "v" })  -- those in use
 
-local function filter_of(up, down, quality)
-  local key = up .. "/" .. down .. "/" .. quality
+local function filter_of(up, down, pass, stop, attenuation)
+  local key = ("%d/%d/%.6g/%.6g/%g"):format(up, down, pass, stop, attenuation)
   local filter = filters[key]
   if not filter then
-    local c, q = ffi.new "lt_tensor", qualities[quality]
-    check(C.lt_resample_filter(c, up, down, q[1], q[2]))
+    local c = ffi.new "lt_tensor"
+    check(C.lt_resample_filter(c, up, down, pass, stop, attenuation))
     filter = scope.keep(Tensor.wrap(c))
     filters[key] = filter
   end
@@ -49,7 +49,7 @@ function resample.resample(x, from, to, o)
   local up, down = to / a, from / a
   if up == down then return x end
   local batch, lead = spectra.batch("resample", x)
-  return spectra.unbatch(ops.resample(batch, filter_of(up, down, quality), up, down), lead)
+  return spectra.unbatch(ops.resample(batch, filter_of(up, down, unpack(qualities[quality])), up, down), lead)
 end
 
 return resample
