@@ -404,7 +404,8 @@ lt_status lt_conv_transpose_backward(lt_tensor *dx, lt_tensor *dweight, lt_tenso
 
 // ---- pool --------------------------------------------------------------------------------------
 // Windows; sequences use entry 1 only. adaptive: bin i of m covers floor(i n / m) up to
-// ceil((i + 1) n / m), and the other members do not matter.
+// ceil((i + 1) n / m), and the other members do not matter. The last window may also begin where it
+// ends behind the padding, if it begins before it (ceil_mode): y's size says so.
 typedef struct lt_pool_options {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     int32_t adaptive, count_include_pad;

@@ -15,6 +15,7 @@ typedef struct { lt_tensor dx, dy; lt_pool_options o; } avg_pool_backward_args;
 typedef struct axis {
     int64_t size, outputs, step, taps;
     int64_t *base, *low, *high;
+    int64_t *padded;  // taps before the end of the padding; a last window may reach beyond (ceil_mode)
     // Position i is reached by the pairs first[i] .. first[i + 1] of (window, tap).
     int64_t *first, *window, *tap;
 } axis;
@@ -42,6 +43,8 @@ static void place_windows(axis *a, const lt_pool_options *o, int d, bool sequenc
             a->high[i] = start + (k - 1) * a->step < a->size
                              ? k
                              : (a->size - start + a->step - 1) / a->step;
+            const int64_t end = a->size + (flat ? 0 : o->padding[d]);
+            a->padded[i] = start + (k - 1) * a->step < end ? k : (end - start + a->step - 1) / a->step;
         }
         if (a->high[i] > a->taps) a->taps = a->high[i];
     }
@@ -72,10 +75,11 @@ static lt_status make_axis(axis *a, const lt_pool_options *o, const lt_tensor *x
 {
     *a = (axis){.size = spatial(x, d), .outputs = spatial(y, d)};
     const int64_t n = a->outputs;
-    a->base = lt_alloc((3 * n + 1) * (int64_t)sizeof(int64_t));
+    a->base = lt_alloc((4 * n + 1) * (int64_t)sizeof(int64_t));
     if (!a->base) return LT_ERR_MEMORY;
     a->low = a->base + n;
     a->high = a->low + n;
+    a->padded = a->high + n;
     place_windows(a, o, d, x->ndim == 3);
     if (!backward) return LT_OK;
     int64_t total = 0;
@@ -126,7 +130,10 @@ static lt_status check_pool(const char *op, const lt_tensor *x, const lt_tensor 
                    "%s: padding %lld must be at most half of the kernel %lld", op,
                    (long long)o->padding[d], (long long)o->kernel[d]);
         const int64_t room = n + 2 * o->padding[d] - o->dilation[d] * (o->kernel[d] - 1) - 1;
-        LT_REQUIRE(room >= 0 && room / o->stride[d] + 1 == m, LT_ERR_ARGUMENT,
+        const int64_t up = (room + o->stride[d] - 1) / o->stride[d] + 1;  // ceil_mode
+        LT_REQUIRE(room >= 0 && (room / o->stride[d] + 1 == m
+                                 || (up == m && (m - 1) * o->stride[d] < n + o->padding[d])),
+                   LT_ERR_ARGUMENT,
                    "%s: x is %s, kernel %lld, stride %lld, padding %lld do not give %s", op,
                    LT_SHAPE(x), (long long)o->kernel[d], (long long)o->stride[d],
                    (long long)o->padding[d], LT_SHAPE(y));
@@ -150,7 +157,6 @@ typedef struct plan {
     char *y;         // what is written: y, or dx
     int32_t *index;  // tap h * w.taps + tap w of each maximum
     bool include_pad;
-    int64_t kernel;  // positions of a whole window
 } plan;
 
 static const void *row_at(const plan *p, const char *base, int64_t n, int64_t rows, int64_t row,
@@ -212,7 +218,7 @@ VEC_INLINE void max_row_backward(const plan *p, int64_t n, int64_t ih, bool half
 // What one output of the average divides by.
 static float divisor(const plan *p, int64_t oh, int64_t ow)
 {
-    if (p->include_pad) return (float)p->kernel;
+    if (p->include_pad) return (float)(p->h.padded[oh] * p->w.padded[ow]);
     return (float)((p->h.high[oh] - p->h.low[oh]) * (p->w.high[ow] - p->w.low[ow]));
 }
 
@@ -274,8 +280,7 @@ static lt_status run_pool(kind kind, const lt_tensor *out, const lt_tensor *in, 
     const bool backward = kind == MAX_BACKWARD || kind == AVG_BACKWARD;
     plan p = {.n = x->shape[0], .c = x->shape[1], .half = x->dtype == LT_BF16, .x = lt_data(in),
               .y = lt_data(out), .index = index ? lt_data(index) : NULL,
-              .include_pad = !o->adaptive && o->count_include_pad,
-              .kernel = (x->ndim == 3 ? 1 : o->kernel[0]) * o->kernel[1]};
+              .include_pad = !o->adaptive && o->count_include_pad};
     if (lt_numel(out) == 0) return LT_OK;
     lt_status status = make_axis(&p.h, o, x, y, 0, backward);
     if (status == LT_OK) status = make_axis(&p.w, o, x, y, 1, backward);

@@ -20,4 +20,6 @@ g.case("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 5)), r(2, 1
 g.case("global_avg", lambda x: F.adaptive_avg_pool2d(x, 1), r(3, 20, 5, 6))
 g.case("adaptive_max_pool1d", lambda x: F.adaptive_max_pool1d(x, 3), r(2, 5, 11))
 g.case("adaptive_max_pool2d", lambda x: F.adaptive_max_pool2d(x, (3, 2)), r(2, 4, 7, 9))
+g.case("max_pool2d_ceil", lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True), r(2, 3, 8, 10))
+g.case("avg_pool2d_ceil", lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), r(2, 3, 8, 10))
 g.save()

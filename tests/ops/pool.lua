@@ -15,7 +15,7 @@ return {
     pool("avg_pool1d", function(x) return lt.avg_pool1d(x, 4, 2, 1) end, { 2, 5, 11 }),
     pool("avg_pool2d", function(x) return lt.avg_pool2d(x, 3, 2, 1) end, { 2, 18, 9, 8 }),
     pool("avg_pool2d_exclude", function(x)
-      return lt.avg_pool2d(x, { 3, 2 }, { 2, 1 }, { 1, 1 }, false)
+      return lt.avg_pool2d(x, { 3, 2 }, { 2, 1 }, { 1, 1 }, false, false)
     end, { 2, 3, 7, 8 }),
     pool("adaptive_avg_pool1d", function(x) return lt.adaptive_avg_pool1d(x, 4) end, { 2, 5, 11 }),
     pool("adaptive_avg_pool2d", function(x) return lt.adaptive_avg_pool2d(x, { 3, 5 }) end,
@@ -23,6 +23,11 @@ return {
     pool("global_avg", function(x) return lt.adaptive_avg_pool2d(x, 1) end, { 3, 20, 5, 6 }),
     { name = "adaptive_max_pool1d", fn = function(x) return lt.adaptive_max_pool1d(x, 3) end },
     { name = "adaptive_max_pool2d", fn = function(x) return lt.adaptive_max_pool2d(x, { 3, 2 }) end },
+    { name = "max_pool2d_ceil",
+      fn = function(x) return lt.max_pool2d(x, 3, { stride = 2, padding = 1, ceil_mode = true }) end },
+    pool("avg_pool2d_ceil", function(x)
+      return lt.avg_pool2d(x, 3, { stride = 2, padding = 1, ceil_mode = true })
+    end, { 2, 3, 8, 10 }),
     { name = "bf16", check = function()
       local x = lt.randn(2, 20, 6, 6):cast("bf16")
       for _, f in ipairs { function(t) return lt.max_pool2d(t, 2) end,
