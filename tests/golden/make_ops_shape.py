@@ -1,0 +1,37 @@
+"""Goldens of tests/ops/shape.lua."""
+import torch
+import torch.nn.functional as F
+from common import Goldens
+
+g = Goldens("ops_shape")
+r = torch.randn
+x = r(2, 3, 4)
+g.case("cat", lambda *l: torch.cat(l, 1), r(2, 1, 4), r(2, 3, 4), r(2, 2, 4))
+g.case("cat_last", lambda *l: torch.cat(l, -1), r(2, 3), r(2, 1))
+g.case("cat_same", lambda a: torch.cat([a, a], 0), x)
+g.case("cat_i64", lambda *l: torch.cat(l), torch.tensor([1, 2 ** 40]), torch.tensor([3]))
+g.case("stack", lambda *l: torch.stack(l, 1), r(2, 3), r(2, 3))
+g.case("stack_last", lambda *l: torch.stack(l, -1), r(2, 3), r(2, 3))
+g.case("split", lambda x: x.split(3, 2), x)
+g.case("split_sizes", lambda x: x.split([1, 3], -1), x)
+g.case("chunk", lambda x: x.chunk(2, 1), x)
+g.case("pad", lambda x: F.pad(x, (1, 2)), x)
+g.case("pad_two", lambda x: F.pad(x, (1, 0, 2, 1), value=-1.5), x)
+g.case("pad_reflect", lambda x: F.pad(x, (3, 1), mode="reflect"), x)
+g.case("pad_reflect_two", lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"), x)
+g.case("pad_replicate", lambda x: F.pad(x, (2, 3), mode="replicate"), x)
+g.case("pad_bf16", lambda x: F.pad(x, (1, 1)), x.bfloat16(), grad=False)
+g.case("flip", lambda x: x.flip(1), x)
+g.case("flip_two", lambda x: x.flip((0, 2)), x)
+g.case("roll", lambda x: x.roll(1, 2), x)
+g.case("roll_two", lambda x: x.roll((-1, 5), (1, 2)), x)
+g.case("roll_flat", lambda x: x.roll(7), x)
+g.case("tile", lambda x: x.repeat(2, 1, 3), x)
+g.case("tile_more", lambda x: x.repeat(2, 2, 1), r(3, 2))
+g.case("unfold", lambda x: x.unfold(2, 3, 1), x)
+g.case("unfold_step", lambda x: x.unfold(0, 4, 3), r(11, 2))
+g.case("tril", torch.tril, r(4, 5))
+g.case("tril_above", lambda x: x.tril(1), r(2, 3, 4))
+g.case("triu", lambda x: x.triu(-1), r(2, 4, 3))
+g.case("triu_bool", lambda x: x.triu(1), torch.ones(3, 3, dtype=torch.bool))
+g.save()
