@@ -6,6 +6,7 @@ local nn = lt.nn
 local cases = {}
 
 local function relu_of(m, x, residual) return m(x, true, residual) end
+local function lstm_from(m, x, h, c) return m(x, h, c) end
 
 cases.nn_basic = {
   linear = function() return nn.Linear(5, 7) end,
@@ -26,6 +27,17 @@ cases.nn_basic = {
   softmax = function() return nn.Softmax(-1) end,
   log_softmax = function() return nn.LogSoftmax(2) end,
   flatten = function() return nn.Flatten() end,
+}
+
+cases.nn_pool = {
+  max_pool1d = function() return nn.MaxPool1d(3, { stride = 2, padding = 1 }) end,
+  max_pool2d = function() return nn.MaxPool2d(3, { stride = 2, padding = 1 }) end,
+  avg_pool1d = function() return nn.AvgPool1d(3, { stride = 2, padding = 1 }) end,
+  avg_pool2d = function() return nn.AvgPool2d { 2, 3 } end,
+  adaptive_avg_pool1d = function() return nn.AdaptiveAvgPool1d(4) end,
+  adaptive_avg_pool2d = function() return nn.AdaptiveAvgPool2d { 3, 2 } end,
+  adaptive_max_pool1d = function() return nn.AdaptiveMaxPool1d(4) end,
+  adaptive_max_pool2d = function() return nn.AdaptiveMaxPool2d(2) end,
 }
 
 cases.nn_conv = {
@@ -67,6 +79,19 @@ cases.nn_norm = {
   group_norm_time = function() return nn.GroupNorm(1, 4) end,
   instance_norm1d = function() return nn.InstanceNorm1d(3, { affine = true }) end,
   instance_norm2d = function() return nn.InstanceNorm2d(3) end,
+}
+
+cases.nn_recurrent = {
+  lstm = function() return nn.LSTM(4, 5) end,
+  lstm_deep = { function()
+    return nn.LSTM(4, 5, { num_layers = 2, bidirectional = true, batch_first = true })
+  end, lstm_from },
+  lstm_plain = function() return nn.LSTM(3, 4, { bias = false, batch_first = true }) end,
+  gru = function() return nn.GRU(4, 5) end,
+  gru_deep = function()
+    return nn.GRU(4, 5, { num_layers = 2, bidirectional = true, batch_first = true })
+  end,
+  gru_plain = function() return nn.GRU(3, 4, { bias = false, batch_first = true }) end,
 }
 
 local batch_first = { batch_first = true }
