@@ -92,6 +92,7 @@ describe("data sets", function()
     end
     local set, classes = data.folder(folder)
     assert.same({"cat", "dog"}, classes)
+    assert.equal(classes, set.classes)
     assert.equal(4, set:size())
     assert.same({"cat", 0}, {set:get(1).class, set:get(1).label})
     assert.equal(fs.join(folder, "dog/a.WAV"), set:get(2).path)

@@ -287,6 +287,26 @@ describe("luatrain run RECIPE train", function()
     end
   end)
 
+  it("ends at once at the second signal, and can be resumed", function()
+    local run = fs.join(program.folder(), "r")
+    local started = lt.time()
+    local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.4",
+      "--checkpoint-steps", "1"}, {with = "%s & pid=$!; sleep 1; kill -TERM $pid; kill -INT $pid; wait $pid"})
+    assert.equal(130, result.code)
+    assert.is_true(lt.time() - started < 2.5)
+    assert.equal(0, train(run, "--resume", "auto", "--quiet", "--pause", "0").code)
+  end)
+
+  local on_terminal = require("luatrain.process").which "script" and it or pending
+  on_terminal("draws a bar with rate, remaining time and loss on a terminal", function()
+    local run = fs.join(program.folder(), "r")
+    local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.03"},
+      {with = "script -qec \"%s\" /dev/null"})
+    local shown = result.out .. result.err
+    assert.is_truthy(shown:find "\repoch 1/2 %[=* *%] %d+/7 [%d.]+ it/s ETA %d%d:%d%d loss [%d.]+ lr", shown)
+    assert.is_truthy(shown:find "epoch 2/2, 00:00: train_loss")
+  end)
+
   it("ends with code 5 and the old checkpoint when the disk is full", function()
     local folder = program.folder()
     local run = fs.join(folder, "r")

@@ -49,12 +49,9 @@ local function audio(path)
 end
 
 local function midi(path)
-  local song = require("luatrain.midi").read(path)
-  local notes = type(song.notes) == "function" and song:notes() or song.notes or {}
-  local last = 0
-  for _, note in ipairs(notes) do last = math.max(last, note.stop or note["end"] or note.off or 0) end
-  print(("%s: MIDI type %s, %d tracks, %d notes, %.1f s"):format(path, tostring(song.type or song.format),
-    song.tracks and #song.tracks or 0, #notes, last))
+  local song = require("luatrain.midi").read(path, {strict = true})
+  print(("%s: MIDI type %d, %d tracks, %d notes, %.1f s, %d tempo changes"):format(path, song.format,
+    song.tracks, #song.notes, song.duration, #song.tempos))
 end
 
 local function run(path)
@@ -114,11 +111,12 @@ end
 
 -- {name, whether it is there, whether luatrain cannot do without, what it is for}
 local function checks()
-  local process = require "luatrain.process"
+  local process, synth = require "luatrain.process", require "luatrain.synth"
   return {
     {"matrix product", matmul_works(), true, "OpenBLAS or oneDNN"},
     {"this directory can be written", writable(), false, "runs are written below it"},
-    {"fluidsynth", process.which "fluidsynth" ~= nil, false, "renders MIDI to audio"},
+    {"fluidsynth", synth.program() ~= nil, false, "renders MIDI to audio"},
+    {"SoundFont", #synth.soundfonts() > 0, false, "the sounds that fluidsynth plays"},
     {"gnuplot", process.which "gnuplot" ~= nil, false, "draws the plots of reports"},
     {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
     {"lyaml", require("luatrain.config").lyaml() ~= nil, false, "reads YAML config files (package lua-yaml)"},

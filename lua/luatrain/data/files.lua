@@ -48,7 +48,7 @@ end
 
 --- A folder with one folder a class. Samples: {path, class = name of the folder, label = its
 -- position in byte order of the names, from 0 (i64 in batches)}. options.extensions: list, default
--- audio files. Returns the data set and the list of class names.
+-- audio files. Returns the data set, whose field `classes` lists the names, and that list.
 function files.folder(path, options)
   if not fs.is_dir(path) then failure.raise("data", "%s: no such folder", path) end
   local wanted = matcher(options and options.extensions or audio)
@@ -69,7 +69,9 @@ function files.folder(path, options)
     failure.raise("data", "%s: no folder in it holds a file of the kinds %s", path,
       table.concat(options and options.extensions or audio, " "))
   end
-  return of_records(records, {label = "i64"}), classes
+  local set = of_records(records, {label = "i64"})
+  set.classes = classes
+  return set, classes
 end
 
 -- Makes fields called path or *_path absolute from the manifest's folder.

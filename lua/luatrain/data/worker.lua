@@ -64,13 +64,14 @@ end
 
 --- Body of a worker thread; called by the loader in C.
 function worker.main(pointer, text)
+  require "luatrain"
   local loader = ffi.cast("lt_loader *", pointer)
   local job, bytes, size = ffi.new "lt_job *[1]", ffi.new "const char *[1]", ffi.new "int64_t[1]"
+  local scope = require "luatrain.scope"
   local set = worker.open(buffer.decode(text))
   local function stop() return C.lt_loader_closing(loader) end
   while C.lt_loader_take(loader, job, bytes, size) == 0 do
     local task = buffer.decode(ffi.string(bytes[0], size[0]))
-    local scope = require "luatrain.scope"
     scope.run(function() send(loader, job[0], worker.make(set, task, stop)) end)
   end
 end

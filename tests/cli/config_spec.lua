@@ -1,0 +1,95 @@
+local config = require "luatrain.config"
+local failure = require "luatrain.failure"
+
+local function fields()
+  return config.fields({
+    epochs = config.integer(10, "passes over the data", {min = 0, alias = "num_epochs"}),
+    clip = config.number(0, "largest norm", {min = 0, max = 10}),
+  }, {
+    epochs = 20,
+    rate = config.number(1e-3, "learning rate"),
+    name = config.string("x", "a name"),
+    kind = config.choice("a", {"a", "b"}, "a kind"),
+    fast = config.flag(true, "be fast"),
+    sizes = config.list({1, 2}, "sizes"),
+    mel = {bands = config.integer(64, "bands"), low = 20.5},
+  })
+end
+
+local function parsed(...)
+  local f = fields()
+  local values, rest = config.parse(f, {...})
+  return config.resolve(f, {values}), rest
+end
+
+describe("settings", function()
+  it("have defaults, of which the later declaration wins and the earlier keeps its meaning", function()
+    local f = fields()
+    local c = config.resolve(f)
+    assert.equal(20, c.epochs)
+    assert.equal("passes over the data", f.by_name.epochs.help)
+    assert.equal(64, c.mel.bands)
+    assert.same({1, 2}, c.sizes)
+    assert.error_matches(function() config.fields({a = config.integer(1)}, {a = "x"}) end, "'a' wants an integer")
+    assert.error_matches(function() config.fields {a = print} end, "'a' is a function")
+    assert.error_matches(function() config.integer(1.5, "x") end, "the default wants an integer")
+  end)
+
+  it("are spelled with dashes or underscores, with = or without", function()
+    local c, rest = parsed("--num-epochs=3", "in.wav", "--rate", "-1e-4", "--mel.bands", "8", "--no-fast",
+      "--sizes", "3,4,5", "--kind=b", "--", "--rate")
+    assert.equal(3, c.epochs)
+    assert.equal(-1e-4, c.rate)
+    assert.equal(8, c.mel.bands)
+    assert.is_false(c.fast)
+    assert.same({3, 4, 5}, c.sizes)
+    assert.equal("b", c.kind)
+    assert.same({"in.wav", "--rate"}, rest)
+    assert.is_true((parsed("--no-fast", "--fast")).fast)
+    assert.is_false((parsed("--fast=off")).fast)
+    assert.equal("--odd", (parsed("--name", "--odd")).name)
+    assert.equal("", (parsed("--name=")).name)
+  end)
+
+  it("refuse other names and types with the nearest name", function()
+    for arguments, message in pairs {
+      [{"--epoch", "1"}] = "unknown setting --epoch; did you mean --epochs?",
+      [{"--mel.band", "1"}] = "unknown setting --mel.band; did you mean --mel.bands?",
+      [{"--zzzzzz"}] = "unknown setting --zzzzzz",
+      [{"--no-rate"}] = "unknown setting --no-rate",
+      [{"--epochs", "1.5"}] = "--epochs wants an integer of at least 0, got 1.5",
+      [{"--epochs", "1e20"}] = "--epochs wants an integer of at least 0, got 1e+20",
+      [{"--clip", "11"}] = "--clip wants a number between 0 and 10, got 11",
+      [{"--clip", "nan"}] = "--clip wants a number between 0 and 10",
+      [{"--kind", "c"}] = "--kind wants one of a, b, got 'c'",
+      [{"--sizes", "1,x"}] = "--sizes wants a list of numbers",
+      [{"--rate"}] = "--rate wants a number, got nothing",
+      [{"-r", "1"}] = "unknown option -r; settings are written --name value",
+    } do
+      local ok, e = pcall(config.parse, fields(), arguments)
+      assert.is_false(ok)
+      assert.equal(2, failure.of(e).code)
+      assert.equal(message, tostring(e):sub(1, #message))
+    end
+  end)
+
+  it("cannot be read under a name that is not declared", function()
+    local c = config.resolve(fields())
+    assert.error_matches(function() return c.epoch end, "no setting 'epoch'; did you mean epochs?")
+    assert.error_matches(function() return c.mel.bandz end, "no setting 'mel.bandz'; did you mean bands?")
+    assert.is_true(config.has(c, "rate"))
+    assert.is_false(config.has(c, "learning_rate"))
+  end)
+
+  it("take nested tables, weakest layer first", function()
+    local f = fields()
+    local file = config.check(f, {epochs = 5, mel = {bands = 9}, rate = 7}, "file")
+    local c = config.resolve(f, {file, (config.parse(f, {"--rate", "8"}))})
+    assert.same({5, 9, 8}, {c.epochs, c.mel.bands, c.rate})
+    assert.error_matches(function() config.check(f, {mel = {band = 1}}, "my.yaml") end,
+      "my.yaml: unknown setting 'mel.band'; did you mean mel.bands?")
+    assert.same({}, config.check(f, {gone = 1}, "old", "skip"))
+    assert.error_matches(function() config.check(f, {epochs = "3"}, "f") end, "f: 'epochs' wants an integer")
+    assert.error_matches(function() config.check(f, 3, "f") end, "holds no table")
+  end)
+end)
