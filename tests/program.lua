@@ -45,9 +45,9 @@ function program.run(args, options)
   local folder = fs.temporary_directory()
   local words = {}
   for name, value in pairs(options.env or {}) do words[#words + 1] = ("%s=%s"):format(name, value) end
-  local command = ("env %s %s >%s/out 2>%s/err"):format(quoted(words),
-    quoted {program.path, unpack(args)}, folder, folder)
-  command = options.with and options.with:format(command) or "exec " .. command
+  local command = ("env %s %s"):format(quoted(words), quoted {program.path, unpack(args)})
+  command = options.with and ("{ %s; }"):format(options.with:format(command)) or "exec " .. command
+  command = ("%s >%s/out 2>%s/err"):format(command, folder, folder)
   local result = process.run({"sh", "-c", command}, {directory = options.directory or folder,
     timeout = options.timeout})
   local function text(name)

@@ -38,8 +38,10 @@ describe("luatrain", function()
     assert.is_truthy(recipe.out:find "A small recipe for the tests")
     assert.is_truthy(recipe.out:find "greet")
     local command = succeeds({"run", toy, "train", "--help"}).out:gsub("%s+", " ")
-    for _, text in ipairs {"--epochs N passes over the training data", "(integer of at least 0; default 2; also",
-      "--nested.depth N a nested setting (integer of at least 1; default 1)", "f32 | bf16", "--resume TEXT"} do
+    for _, text in ipairs {"--epochs N passes over the training data",
+      "(integer of at least 0; default 2; also",
+      "--nested.depth N a nested setting (integer of at least 1; default 1)", "f32 | bf16",
+      "--resume TEXT"} do
       assert.is_truthy(command:find(text, 1, true), text)
     end
   end)
@@ -98,7 +100,8 @@ describe("luatrain", function()
       file("good.json", '{"learning_rate": 0.5, "epochs": 7, "nested": {"depth": 4}}'),
       file("good.lua", "return {learning_rate = 0.5, epochs = 7, nested = {depth = 4}}")} do
       local run = fs.join(folder, fs.extension(path))
-      succeeds {"run", toy, "train", "--config", path, "--epochs", "1", "--run", run, "--quiet", "--no-report"}
+      succeeds {"run", toy, "train", "--config", path, "--epochs", "1", "--run", run, "--quiet",
+        "--no-report"}
       local saved = json.load(fs.join(run, "config.json"))
       assert.equal(0.5, saved.learning_rate)
       assert.equal(1, saved.epochs)
@@ -130,7 +133,8 @@ describe("luatrain", function()
     fails(3, recipe "return {config = {epochs = 'x'}}", "'epochs' wants an integer")
     fails(3, recipe "return {config = {run = 'x'}}", "'run' has the name of an option")
     fails(3, recipe "error 'not today'", "r.lua", "not today")
-    fails(3, recipe "return {data = function() return {} end, model = print, step = print}", "the data set `train`")
+    fails(3, recipe "return {data = function() return {} end, model = print, step = print}",
+      "the data set `train`")
   end)
 
   it("gives the traceback when --debug asks for it", function()

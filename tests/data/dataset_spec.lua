@@ -86,7 +86,8 @@ describe("data sets", function()
 
   it("read folders with a class each", function()
     local folder = program.folder()
-    for _, name in ipairs {"dog/b.wav", "dog/a.WAV", "dog/deep/c.flac", "cat/a.wav", "cat/notes.txt", "empty/x.txt"} do
+    for _, name in ipairs {"dog/b.wav", "dog/a.WAV", "dog/deep/c.flac", "cat/a.wav", "cat/notes.txt",
+      "empty/x.txt"} do
       fs.mkdir(fs.dirname(fs.join(folder, name)))
       fs.write(fs.join(folder, name), "")
     end
@@ -107,16 +108,19 @@ describe("data sets", function()
       fs.write(fs.join(folder, name), text)
       return fs.join(folder, name)
     end
-    local set = data.manifest(write("m.json", '[{"id": "one", "audio_path": "a.wav"}, {"path": "/b.wav"}]'))
+    local set = data.manifest(write("m.json",
+      '[{"id": "one", "audio_path": "a.wav"}, {"path": "/b.wav"}]'))
     assert.equal(fs.join(folder, "a.wav"), set:get(1).audio_path)
     assert.equal("/b.wav", set:get(2).path)
     assert.equal("one", set:id(1))
     assert.equal(2, data.manifest(write("l.jsonl", '{"id": "a"}\n\n{"id": "b"}\n')):size())
-    assert.error_matches(function() data.manifest(write("bad.jsonl", '{"id": "a"}\n{"id"\n')) end, "bad.jsonl, line 2")
+    assert.error_matches(function() data.manifest(write("bad.jsonl", '{"id": "a"}\n{"id"\n')) end,
+      "bad.jsonl, line 2")
     assert.error_matches(function() data.manifest(write("bad.json", "[1, 2]")) end, "sample 1 is a number")
     assert.error_matches(function() data.manifest(write("no.json", '{"a": 1}')) end, "holds no list")
     assert.error_matches(function() data.manifest(write("cut.json", "[{")) end, "cut.json")
-    assert.error_matches(function() data.manifest(fs.join(folder, "none.json")) end, "none.json: no such file")
+    assert.error_matches(function() data.manifest(fs.join(folder, "none.json")) end,
+      "none.json: no such file")
   end)
 
   it("read CSV with quotes, and name the record that is wrong", function()
@@ -125,18 +129,21 @@ describe("data sets", function()
       fs.write(fs.join(folder, "t.csv"), text)
       return fs.join(folder, "t.csv")
     end
-    local set = data.csv(write '\239\187\191path,label,note\r\na.wav,1,"says ""hi"", twice\nover"\r\nb.wav,2,\r\n',
-      {types = {label = "i64"}})
+    local text = '\239\187\191path,label,note\r\na.wav,1,"says ""hi"", twice\nover"\r\nb.wav,2,\r\n'
+    local set = data.csv(write(text), {types = {label = "i64"}})
     assert.equal(2, set:size())
     assert.equal(fs.join(folder, "a.wav"), set:get(1).path)
     assert.equal('says "hi", twice\nover', set:get(1).note)
     assert.equal(2, set:get(2).label)
     assert.equal("", set:get(2).note)
-    assert.error_matches(function() data.csv(write "a,b\n1,2\n3\n") end, "record 3: 1 fields, the header names 2")
+    assert.error_matches(function() data.csv(write "a,b\n1,2\n3\n") end,
+      "record 3: 1 fields, the header names 2")
     assert.error_matches(function() data.csv(write 'a,b\n"1,2\n') end, "record 2: a quoted field has no end")
     assert.error_matches(function() data.csv(write 'a,b\n"1"x,2\n') end, "text after a quoted field")
-    assert.error_matches(function() data.csv(write "a\nx\n", {types = {a = "f32"}}) end, "'a' is 'x', wanted a number")
-    assert.error_matches(function() data.csv(write "alpha\n1\n", {types = {alfa = "f32"}}) end, "did you mean alpha")
+    assert.error_matches(function() data.csv(write "a\nx\n", {types = {a = "f32"}}) end,
+      "'a' is 'x', wanted a number")
+    assert.error_matches(function() data.csv(write "alpha\n1\n", {types = {alfa = "f32"}}) end,
+      "did you mean alpha")
     assert.error_matches(function() data.csv(write "") end, "is empty")
   end)
 end)
@@ -167,7 +174,8 @@ describe("batches", function()
   end)
 
   it("pad to the longest and tell the lengths", function()
-    local b = batch({{x = lt.tensor({{1, 2}, {3, 4}})}, {x = lt.tensor({{5, 6, 7}, {8, 9, 10}})}}, {x = "pad"})
+    local b = batch({{x = lt.tensor({{1, 2}, {3, 4}})}, {x = lt.tensor({{5, 6, 7}, {8, 9, 10}})}},
+      {x = "pad"})
     assert.same({{{1, 2, 0}, {3, 4, 0}}, {{5, 6, 7}, {8, 9, 10}}}, b.x:tolist())
     assert.same({2, 3}, b.x_length:tolist())
   end)

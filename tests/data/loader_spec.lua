@@ -13,9 +13,10 @@ end
 local function content(loader, epoch, from)
   local lines = {}
   for batch in loader:epoch(epoch, from) do
+    local x, draw = batch.x:flat(), batch.draw:flat()
     lines[#lines + 1] = table.concat({batch.number, batch.size, table.concat(batch.ids, " "),
-      table.concat(batch.name, " ")}, "|") .. "|" .. ("%a "):rep(3 * batch.size):format(unpack(batch.x:flat()))
-      .. "|" .. ("%a "):rep(batch.size):format(unpack(batch.draw:flat()))
+      table.concat(batch.name, " "), ("%a "):rep(#x):format(unpack(x)),
+      ("%a "):rep(#draw):format(unpack(draw))}, "|")
     batch.x:release() batch.draw:release() batch.index:release()
   end
   loader:close()

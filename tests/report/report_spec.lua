@@ -22,7 +22,8 @@ describe("plots", function()
   drawable("are PNG files of the size asked for", function()
     local folder = program.folder()
     local path = fs.join(folder, "a.png")
-    report.curves(path, {train = {3, 2, 1}, ["va'l\"\\"] = {3, 0 / 0, 2}}, {title = "a \"b\" `c`", width = 640, height = 480})
+    report.curves(path, {train = {3, 2, 1}, ["va'l\"\\"] = {3, 0 / 0, 2}},
+      {title = "a \"b\" `c`", width = 640, height = 480})
     assert.same({640, 480}, {png_size(path)})
     report.matrix(path, {{5, 1}, {0, 4}}, {labels = {"one", "t'wo"}})
     assert.is_true(png_size(path) > 300)
@@ -40,7 +41,8 @@ describe("plots", function()
 
   it("are left out, with a word, where gnuplot is missing", function()
     local run = fs.join(program.folder(), "r")
-    local result = program.run({"run", program.here "tests/train/toy.lua", "train", "--run", run, "--epochs", "1"},
+    local toy = program.here "tests/train/toy.lua"
+    local result = program.run({"run", toy, "train", "--run", run, "--epochs", "1"},
       {env = {PATH = "/nowhere"}})
     assert.equal(0, result.code, result.err)
     assert.is_truthy(result.err:find("no plots: the program gnuplot is not installed", 1, true))

@@ -33,7 +33,8 @@ local function weights(model) return model.weight:flat() end
 
 local function close(a, b, tolerance)
   for i = 1, #a do
-    assert.is_true(math.abs(a[i] - b[i]) <= tolerance * (1 + math.abs(b[i])), ("%.9g and %.9g"):format(a[i], b[i]))
+    assert.is_true(math.abs(a[i] - b[i]) <= tolerance * (1 + math.abs(b[i])),
+      ("%.9g and %.9g"):format(a[i], b[i]))
   end
 end
 

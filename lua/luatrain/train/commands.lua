@@ -174,7 +174,8 @@ local function finish(trainer, recipe, sets, with_report)
 end
 
 --- Trains a recipe. values: its resolved config; options: run and resume as on the command line (or
--- path and from, as commands.place returns them), report (default true), quiet, command. Returns the history and the run.
+-- path and from, as commands.place returns them), report (default true), quiet, command. Returns
+-- the history and the run.
 function commands.train(recipe, values, options)
   recipe:needs("data", "model", "step")
   options = options or {}
