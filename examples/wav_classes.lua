@@ -22,14 +22,17 @@ local function features(path, c)
   local audio = lt.audio.load(path, { sample_rate = rate, mono = true })
   local n = math.floor(c.seconds * rate)
   audio = audio:size(1) >= n and audio:narrow(1, 1, n) or lt.pad(audio, { 0, n - audio:size(1) })
-  return lt.audio.log_mel(audio, { sample_rate = rate, n_mels = 64, hop_length = 256 }):unsqueeze(1)
+  return lt.audio.log_mel(audio, { sample_rate = rate, n_mels = 64, hop = 256 }):unsqueeze(1)
+end
+
+local function sounds(c)  -- the data set, and the list of its classes
+  return lt.data.folder(c.files, { extensions = { "wav", "flac", "ogg", "mp3" } })
 end
 
 function recipe.data(c)
-  local all = lt.data.folder(c.files, { extensions = { "wav", "flac", "ogg", "mp3" } })
-  local pictures = all:map(function(s) return { picture = features(s.path, c), label = s.label } end)
+  local pictures = sounds(c):map(function(s) return { picture = features(s.path, c), label = s.label } end)
   local train, valid = pictures:cache():collate({ label = "i64" }):split({ 0.8, 0.2 }, c.seed)
-  return { train = train, valid = valid, classes = all.classes }
+  return { train = train, valid = valid }
 end
 
 function recipe.model(c)
@@ -38,7 +41,7 @@ function recipe.model(c)
   end
   return nn.Sequential { block(1, c.width), block(c.width, 2 * c.width),
     block(2 * c.width, 4 * c.width), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-    nn.Linear(4 * c.width, #lt.data.folder(c.files).classes) }
+    nn.Linear(4 * c.width, #select(2, sounds(c))) }
 end
 
 function recipe.step(model, batch)
@@ -52,7 +55,7 @@ recipe.keep = { best = "val_accuracy", mode = "max" }
 recipe.commands = { classify = {
   help = "say which class a sound file belongs to", arguments = "FILE...", checkpoint = true,
   run = function(c, context)
-    local model, classes = context:model(), lt.data.folder(c.files).classes
+    local model, _, classes = context:model(), sounds(c)
     for _, path in ipairs(context.arguments) do
       print(path, classes[model(features(path, c):unsqueeze(1)):argmax(2):item() + 1])
     end
