@@ -94,6 +94,9 @@ describe("the reference's valid vectors", function()
     assert.are.same({ 2, 0 }, accepted(file_of(none)).test:size())
     for _, blank in ipairs { "{}\r \t\n", "\t\n{}\r ", "{}      " } do accepted(file_of(blank)) end
     accepted(file_of '{"__metadata__":null}')
+    tensors = accepted(file_of('{"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\/":' ..
+      '{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', "a"))
+    assert.is_truthy(tensors["Aé€😀/"])
     accepted(file_of('{"x":{"dtype":"U8","more":[{"a":[1.5e-3,true,null,"\\u00e9"]}],"shape":[1],' ..
       '"data_offsets":[0,1]}}', "a"))
     local big = "\0\0\0\0\0\0\128\63\0\0\0\64\0\0\64\64\0\0\128\64\0\0\160\64"
