@@ -105,6 +105,18 @@ static void add_bias(float *y, const float *bias, int64_t rows, int64_t n)
     }
 }
 
+// Winograd's way, unless LT_WINOGRAD=off is in the environment. It takes bf16 too, where the processor
+// does not multiply that faster.
+static bool takes_winograd(const lt_conv_geometry *g)
+{
+    static int allowed = -1;  // every thread finds the same
+    if (allowed < 0) {
+        const char *wish = getenv("LT_WINOGRAD");
+        allowed = !(wish && !strcmp(wish, "off"));
+    }
+    return allowed && lt_winograd_fits(g) && (g->dtype == LT_F32 || !lt_dnn_bf16_fast());
+}
+
 static lt_status forward_f32(const lt_conv_geometry *g, float *y, const float *x, const float *w,
                              const float *bias)
 {
@@ -192,6 +204,7 @@ static lt_status forward(const lt_conv_geometry *g, void *y, const void *x, cons
                          const float *bias)
 {
     if (lt_depthwise_fits(g)) return lt_depthwise_forward(g, y, x, w, bias);
+    if (takes_winograd(g) && !bias) return lt_winograd_forward(g, y, x, w);
     if (g->dtype == LT_F32) return forward_f32(g, y, x, w, bias);
     if (lt_dnn_bf16_fast()) {
         lt_status s = lt_dnn_conv_forward(g, y, x, w, bias, false);
@@ -203,6 +216,7 @@ static lt_status forward(const lt_conv_geometry *g, void *y, const void *x, cons
 static lt_status backward_data(const lt_conv_geometry *g, void *dx, const void *dy, const float *w)
 {
     if (lt_depthwise_fits(g)) return lt_depthwise_backward_data(g, dx, dy, w);
+    if (takes_winograd(g)) return lt_winograd_backward_data(g, dx, dy, w);
     if (g->dtype == LT_F32) return backward_data_f32(g, dx, dy, w);
     if (lt_dnn_bf16_fast()) {
         lt_status s = lt_dnn_conv_backward_data(g, dx, dy, w);
@@ -215,6 +229,7 @@ static lt_status backward_weights(const lt_conv_geometry *g, float *dw, const vo
                                   const void *dy)
 {
     if (lt_depthwise_fits(g)) return lt_depthwise_backward_weights(g, dw, x, dy);
+    if (takes_winograd(g)) return lt_winograd_backward_weights(g, dw, x, dy);
     if (g->dtype == LT_F32) return backward_weights_f32(g, dw, x, dy);
     if (lt_dnn_bf16_fast()) {
         lt_status s = lt_dnn_conv_backward_weights(g, dw, x, dy);

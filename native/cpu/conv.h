@@ -22,6 +22,14 @@ lt_status lt_patches_backward_data(const lt_conv_geometry *g, float *dx, const f
 lt_status lt_patches_backward_weights(const lt_conv_geometry *g, float *dw, const float *x,
                                       const float *dy);
 
+// 3x3, stride 1, multiples of 32 channels; f32 or bf16 activations, f32 arithmetic, no bias.
+bool lt_winograd_fits(const lt_conv_geometry *g);
+lt_status lt_winograd_forward(const lt_conv_geometry *g, void *y, const void *x, const float *w);
+lt_status lt_winograd_backward_data(const lt_conv_geometry *g, void *dx, const void *dy,
+                                    const float *w);
+lt_status lt_winograd_backward_weights(const lt_conv_geometry *g, float *dw, const void *x,
+                                       const void *dy);
+
 // sums[j] = the sum of column j of x (rows, n), f32 or bf16; the order of additions is fixed.
 lt_status lt_column_sums(float *sums, const void *x, int32_t dtype, int64_t rows, int64_t n);
 

@@ -23,6 +23,30 @@ local function in_bf16(f, ...)
   end
 end
 
+-- A batch large enough for Winograd's way against its images one by one, which go another way.
+local function winograd(n, channels, h, w, outputs, padding, dtype)
+  local x = lt.randn(n, channels, h, w):cast(dtype)
+  local weight = lt.randn(outputs, channels, 3, 3) / math.sqrt(9 * channels)
+  local tolerance = dtype == "bf16" and 0.02 or 5e-5
+  local function run(part, dy)
+    local a, b = part:clone():set_requires_grad(), weight:clone():set_requires_grad()
+    local y = lt.conv2d(a, b, nil, 1, padding)
+    y:backward(dy)
+    return y:detach(), a.grad, b.grad
+  end
+  local dy = lt.randn(n, outputs, h + 2 * padding - 2, w + 2 * padding - 2):cast(dtype)
+  local y, dx, dw = run(x, dy)
+  local ys, dxs, dw_sum = {}, {}, nil
+  for i = 1, n do
+    local part
+    ys[i], dxs[i], part = run(x:narrow(1, i, 1), dy:narrow(1, i, 1))
+    dw_sum = dw_sum and dw_sum + part or part
+  end
+  close(y, lt.cat(ys, 1):cast("f32"), tolerance, "y")
+  close(dx, lt.cat(dxs, 1):cast("f32"), tolerance, "dx")
+  close(dw, dw_sum, tolerance, "dw")
+end
+
 return {
   golden = "ops_conv",
   cases = {
@@ -54,6 +78,13 @@ return {
       inputs = { { 2, 4, 4, 5 }, { 4, 3, 3, 4 }, { 6 } } },
     { name = "conv_transpose2d_plain", fn = lt.conv_transpose2d,
       inputs = { { 1, 3, 4, 4 }, { 3, 2, 3, 3 } } },
+    { name = "winograd", check = function()
+      winograd(10, 32, 9, 11, 64, 1, "f32")
+      winograd(7, 64, 10, 11, 32, 0, "f32")
+      winograd(9, 32, 7, 8, 32, 2, "f32")
+      winograd(60, 384, 3, 5, 352, 1, "f32")
+      winograd(10, 128, 9, 11, 96, 1, "bf16")
+    end },
     { name = "bf16", check = function()
       in_bf16(function(x, w, b) return lt.conv2d(x, w, b, 2, 1) end, { 2, 8, 9, 9 },
         { 16, 8, 3, 3 }, { 16 })
