@@ -872,6 +872,7 @@ const char *lt_embedded_text(const char *name, int64_t *size);
 // ends it. Off: back to the default actions. Both forget what was noted.
 lt_status lt_signal_watch(bool on);
 int32_t lt_signal_pending(void);               // the signal noted, 0 for none
+bool lt_signal_watching(void);                 // whether signals are being noted
 lt_status lt_signal_raise(int32_t number);     // sends it to this process (tests)
 int32_t lt_terminal_columns(int32_t fd);       // width of the terminal, 0 where fd is none
 const char *lt_program_path(void);             // the running program's file, "" where unknown

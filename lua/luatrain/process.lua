@@ -1,8 +1,9 @@
 --- Child programs: run one, or many in parallel, without a shell.
 -- Each runs in a process group of its own, with empty standard input, and is killed with its group
--- when its time is over, when an error leaves the call, or when its handle is collected.
+-- when its time is over, when an error or a signal ends the call, or when its handle is collected.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local C, check = core.C, core.check
 
@@ -48,25 +49,23 @@ local function result_of(handle)
   }
 end
 
--- Waits for one of the running handles; calls between slices let a signal handler of the host act.
+-- Waits for one of the running handles; a signal to stop is seen within a tenth of a second.
 local function wait_any(handles, count)
   local array = ffi.new("lt_process *[?]", count)
   for i = 1, count do array[i - 1] = handles[i] end
   local index = ffi.new "int32_t[1]"
   repeat
     check(C.lt_process_wait(index, array, count, 0.1))
-    if process.interrupted() then core.fail("interrupted") end
+    local signal = C.lt_signal_pending()
+    if signal ~= 0 then
+      failure.raise(signal == 15 and "terminate" or "interrupt", "stopped by signal %d", signal)
+    end
   until index[0] >= 0
   return index[0] + 1
 end
 
---- Tells whether a signal asked to stop; the host replaces it. Waiting calls look at it ten times a
--- second, kill their children and raise when it returns true.
-function process.interrupted()
-  return false
-end
-
---- Runs jobs, at most `parallel` at a time, and waits for all.
+--- Runs jobs, at most `parallel` at a time, and waits for all. SIGINT and SIGTERM stop them all and
+-- are raised as a failure.
 -- @param jobs    list of {argv = {"program", ...}, directory = , log = file for its output,
 --   timeout = seconds}; a job may also be a function that returns such a table (or nil: nothing to
 --   run) and is called when its turn comes
@@ -107,7 +106,11 @@ function process.map(jobs, options)
       end
     end
   end
+  -- A signal that would end this process would leave its children running: it is noted instead.
+  local watched = C.lt_signal_watching()
+  if not watched then check(C.lt_signal_watch(true)) end
   local good, message = pcall(run)
+  if not watched then check(C.lt_signal_watch(false)) end
   if not good then
     for _, handle in ipairs(handles) do C.lt_process_kill(handle) end
     error(message, 0)

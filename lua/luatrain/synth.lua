@@ -205,8 +205,8 @@ local function render_all(paths, outputs, settings, options)
   for i, path in ipairs(paths) do
     jobs[i] = function()
       if options.keep and fs.is_file(outputs[i]) then return nil end
-      local good, job = pcall(prepare, path, outputs[i], i, settings)
-      if not good then
+      local ready, job = pcall(prepare, path, outputs[i], i, settings)
+      if not ready then
         results[i] = core.message(job)
         return nil
       end
@@ -214,16 +214,20 @@ local function render_all(paths, outputs, settings, options)
       return job
     end
   end
-  process.map(jobs, { parallel = options.parallel, on_end = function(i, result)
+  local good, why = pcall(process.map, jobs, { parallel = options.parallel, on_end = function(i, result)
     if result.state == "skipped" then return finish(i, results[i]) end
     local job = prepared[i]
     local message = fault_of(job, result)
     if not message then
-      local good, why = pcall(fs.rename, job.temporary, job.out)
-      if not good then message = core.message(why) end
+      local renamed, reason = pcall(fs.rename, job.temporary, job.out)
+      if not renamed then message = core.message(reason) end
     end
     finish(i, message, job.seconds)
   end })
+  if not good then
+    for _, job in pairs(prepared) do fs.remove(job.temporary) end
+    error(why, 0)
+  end
   return results
 end
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t pending;
+static bool watching;
 static const int watched[] = {SIGINT, SIGTERM, SIGUSR1};
 
 static void note(int number)
@@ -28,8 +29,11 @@ lt_status lt_signal_watch(bool on)
                    watched[i], strerror(errno));
     }
     pending = 0;
+    watching = on;
     return LT_OK;
 }
+
+bool lt_signal_watching(void) { return watching; }
 
 int32_t lt_signal_pending(void)
 {

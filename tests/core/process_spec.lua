@@ -1,6 +1,7 @@
 -- Child programs: results, time limits, groups, many at once.
 local fs = require "luatrain.fs"
 local process = require "luatrain.process"
+local C = require("luatrain.core").C
 
 describe("a program", function()
   it("gives its exit code and output", function()
@@ -75,19 +76,36 @@ describe("many programs", function()
     fs.remove_tree(directory)
   end)
 
-  it("are stopped when an error leaves the call, or a signal asks", function()
+  it("are stopped when an error leaves the call", function()
     local directory = fs.temporary_directory()
     local jobs = { { argv = { "sh", "-c", "sleep 0.5; touch " .. directory .. "/mark" } },
       { argv = { "true" } } }
-    local good = pcall(process.map, jobs, { parallel = 2, on_end = function() error "stop" end })
-    assert.is_false(good)
-    local interrupted = process.interrupted
-    process.interrupted = function() return true end
-    good = pcall(process.map, { jobs[1] })
-    process.interrupted = interrupted
-    assert.is_false(good)
+    assert.is_false(pcall(process.map, jobs, { parallel = 2, on_end = function() error "stop" end }))
+    assert.is_false(C.lt_signal_watching())
     process.run { "sleep", "0.7" }
     assert.are.same({}, fs.list(directory))
+    fs.remove_tree(directory)
+  end)
+
+  it("are stopped by a signal, which ends the program with its code", function()
+    local directory = fs.temporary_directory()
+    fs.write(directory .. "/script.lua", ([[
+      local process = require "luatrain.process"
+      process.map({ { argv = { "sh", "-c", "echo $$ > %s/child; sleep 30" } } })]]):format(directory))
+    local program = process.run({ "readlink", ("/proc/%d/exe"):format(C.lt_getpid()) }).output:match "[^\n]+"
+    for name, number in pairs { INT = 2, TERM = 15 } do
+      local start = lt.time()
+      local result = process.run { "sh", "-c", ('"%s" "%s/script.lua" & p=$!; while ! [ -s %s/child ]; ' ..
+        'do sleep 0.05; done; kill -%s $p; wait $p; echo "code $?"'):format(program, directory, directory,
+        name) }
+      assert.is_true(lt.time() - start < 20)
+      assert.is_truthy(result.output:find("stopped by signal " .. number, 1, true), result.output)
+      assert.is_truthy(result.output:find("code " .. 128 + number, 1, true), result.output)
+      local child = fs.read(directory .. "/child"):match "%d+"
+      assert.is_false(fs.exists("/proc/" .. child .. "/cmdline") and
+        fs.read("/proc/" .. child .. "/cmdline") ~= "")
+      fs.remove(directory .. "/child")
+    end
     fs.remove_tree(directory)
   end)
 end)

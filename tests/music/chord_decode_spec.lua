@@ -7,42 +7,48 @@ local decode = require "luatrain.music.chord_decode"
 -- Frames as three arrays of log-probabilities; `at(t)` gives type, root, bass and how sure (0 to 1) of
 -- frame t.
 local function frames(n, at)
-  local kind = ffi.new("float[?]", n * 32)
-  local root, bass = ffi.new("float[?]", n * 12), ffi.new("float[?]", n * 12)
+  local root = ffi.new("float[?]", n * 12)
+  local kind, bass = ffi.new("float[?]", n * 12 * 32), ffi.new("float[?]", n * 12 * 12)
   local function fill(row, width, hot, sure)
     for i = 0, width - 1 do row[i] = math.log((1 - sure) / width) end
     row[hot] = math.log(sure + (1 - sure) / width)
   end
   for t = 0, n - 1 do
     local k, r, b, sure = at(t)
-    fill(kind + t * 32, 32, k, sure)
     fill(root + t * 12, 12, r, sure)
-    fill(bass + t * 12, 12, b, sure)
+    for given = 0, 11 do
+      fill(kind + (t * 12 + given) * 32, 32, k, sure)
+      fill(bass + (t * 12 + given) * 12, 12, b, sure)
+    end
   end
-  return kind, root, bass
+  return root, kind, bass
 end
 
 local function push(decoder, n, at)
-  local kind, root, bass = frames(n, at)
-  decoder:push(kind, root, bass, n)
+  local root, kind, bass = frames(n, at)
+  decoder:push(root, kind, bass, n)
   return decoder
 end
 
 local function noisy(n, seed)
   math.randomseed(seed)
-  local kind, root, bass = frames(n, function() return 0, 0, 0, 0 end)
-  for i = 0, n * 32 - 1 do kind[i] = math.log(math.random()) end
+  local root, kind, bass = frames(n, function() return 0, 0, 0, 0 end)
   for i = 0, n * 12 - 1 do root[i] = math.log(math.random()) end
-  for i = 0, n * 12 - 1 do bass[i] = math.log(math.random()) end
-  return kind, root, bass
+  for i = 0, n * 12 * 32 - 1 do kind[i] = math.log(math.random()) end
+  for i = 0, n * 12 * 12 - 1 do bass[i] = math.log(math.random()) end
+  return root, kind, bass
 end
 
 -- Labels (without bass) of the frames by the textbook recursion, in plain tables.
-local function viterbi(kind, root, n, penalty)
+local function viterbi(root, kind, n, penalty)
   local function score(t, s)
-    if s == 0 then return kind[t * 32] - math.log(12) end
-    local k = math.floor((s - 1) / 12)
-    return kind[t * 32 + k + 1] + root[t * 12 + (s - 1) % 12]
+    if s > 0 then
+      local r = math.floor((s - 1) / 31)
+      return root[t * 12 + r] + kind[(t * 12 + r) * 32 + (s - 1) % 31 + 1]
+    end
+    local none = 0
+    for r = 0, 11 do none = none + math.exp(root[t * 12 + r] + kind[(t * 12 + r) * 32]) end
+    return math.log(none)
   end
   local delta, back = {}, {}
   for s = 0, 372 do delta[s] = score(0, s) end
@@ -111,18 +117,18 @@ describe("the chord decoder", function()
   it("agrees with a plain search, pushed at once or frame by frame", function()
     for seed = 1, 3 do
       local n = 40
-      local kind, root, bass = noisy(n, seed)
-      local path = viterbi(kind, root, n, 2)
+      local root, kind, bass = noisy(n, seed)
+      local path = viterbi(root, kind, n, 2)
       local whole, pieces = decode.new { step = 1, penalty = 2 }, decode.new { step = 1, penalty = 2 }
-      whole:push(kind, root, bass, n)
-      for t = 0, n - 1 do pieces:push(kind + t * 32, root + t * 12, bass + t * 12, 1) end
+      whole:push(root, kind, bass, n)
+      for t = 0, n - 1 do pieces:push(root + t * 12, kind + t * 384, bass + t * 144, 1) end
       local got = whole:finish()
       assert.same(got, pieces:finish())
       local i = 1
       for t = 0, n - 1 do
         while t > got[i].stop do i = i + 1 end
         local s = path[t]
-        local wanted = s == 0 and "N" or chord.label(math.floor((s - 1) / 12) + 1, (s - 1) % 12)
+        local wanted = s == 0 and "N" or chord.label((s - 1) % 31 + 1, math.floor((s - 1) / 31))
         assert.equal(wanted, (got[i].label:gsub("/.*", "")))
       end
     end
@@ -131,16 +137,16 @@ describe("the chord decoder", function()
   it("settles long songs piece by piece with the same result", function()
     local n = 2000
     local function at(t) return 1 + math.floor(t / 25) % 7, math.floor(t / 25) % 12, 0, 0.6 end
-    local kind, root, bass = frames(n, at)
+    local root, kind, bass = frames(n, at)
     local long, short = decode.new { step = 0.1, lag = 4096 }, decode.new { step = 0.1, lag = 64 }
-    long:push(kind, root, bass, n)
-    short:push(kind, root, bass, n)
+    long:push(root, kind, bass, n)
+    short:push(root, kind, bass, n)
     local wanted = long:finish()
     assert.equal(80, #wanted)
     assert.same(wanted, short:finish())
     local seen = {}
     local emitting = decode.new { step = 0.1, lag = 64, emit = function(s) seen[#seen + 1] = s end }
-    emitting:push(kind, root, bass, n)
+    emitting:push(root, kind, bass, n)
     assert.is_true(#seen > 70)
     assert.same({}, emitting:finish())
     assert.same(wanted, seen)

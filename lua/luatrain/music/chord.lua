@@ -95,7 +95,9 @@ function chord.split(label)
   if label == "N" or label == "X" then return { root = label } end
   local root, rest = label:match "^([A-G][b#]*)(.*)$"
   if not root then return wrong "must be N, X, or begin with a root A to G" end
-  if not (root:match "^.b*$" or root:match "^.#*$") then return wrong("root '%s' mixes flats and sharps", root) end
+  if not (root:match "^.b*$" or root:match "^.#*$") then
+    return wrong("root '%s' mixes flats and sharps", root)
+  end
   local body, bass = rest:match "^(.-)/(.*)$"
   body, bass = body or rest, bass or "1"
   if not semitones(bass) then return wrong("bass '%s' is no interval such as 3, b7 or #11", bass) end

@@ -1,16 +1,15 @@
---- From frames to chord segments: the most likely sequence of chords, in constant memory whatever the
--- length.
+--- From frames to chord segments: the most likely sequence of chords, in constant memory at any length.
 --
---     local decoder = require("luatrain.music.chord_decode").new { step = 0.093 }
---     decoder:push(kind, root, bass, n)            -- log-probabilities of n more frames, as often as needed
+--     local decoder = require("luatrain.music.chord_decode").new { step = 0.186 }
+--     decoder:push(root, kind, bass, n)            -- log-probabilities of n more frames, as often as needed
 --     local segments = decoder:finish(seconds)     -- { {start =, stop =, label =}, ... } up to `seconds`
 --
--- A state is a pair (type, root), or N. A frame's score of a state is log p(type) + log p(root), of N log
--- p(type N) - log 12 (as if every root were as likely). Staying costs nothing, any change costs
--- `penalty`: the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
+-- A state is a pair (root, type), or N. A frame's score of a pair is log p(root) + log p(type | root), of
+-- N the logarithm of the sum over all roots of p(root) p(N | root). Staying costs nothing, any change
+-- costs `penalty`: the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
 -- frames; when these are full, the older half of the best path so far is settled. The bass of a segment
--- is the tone of its chord with the highest sum of log p(bass). A boundary between two frames lies where
--- their scores, taken as straight lines, cross.
+-- is the tone of its chord with the highest sum of log p(bass | root). A boundary lies where, between two
+-- frames, the scores of the two chords, taken as straight lines, cross.
 
 local ffi = require "ffi"
 local bit = require "bit"
@@ -22,37 +21,42 @@ Decoder.__index = Decoder
 
 local TYPES, ROOTS = 32, 12
 local STATES = 1 + (TYPES - 1) * ROOTS
-local LOG_ROOTS = math.log(ROOTS)
 
---- A decoder. Options: `step`, seconds between frames (needed); `penalty`, what a change costs in natural
--- log units (6); `lag`, frames held back before they are settled (512); `root_bonus`, log-probability
--- added for the root as the bass, per segment (0.5); `emit`, a function called with each segment as it is
--- settled instead of collecting them. The first frame is at time 0.
+local KIND_WIDTH, BASS_WIDTH = ROOTS * TYPES, ROOTS * ROOTS
+
+--- A decoder. Options: `step`, seconds between frames (needed); `first`, the time of the first frame (0);
+-- `penalty`, what a change costs in natural log units (6); `lag`, frames held back before they are
+-- settled (512); `root_bonus`, log-probability added for the root as the bass, per segment (0.5); `emit`,
+-- a function called with each segment as it is settled instead of collecting them.
 function decode.new(options)
   if type(options) ~= "table" or not options.step then
     error("chord_decode.new: {step = seconds between frames} is needed", 2)
   end
   local lag = options.lag or 512
-  local self = setmetatable({
-    step = options.step, penalty = options.penalty or 6, lag = lag, root_bonus = options.root_bonus or 0.5,
-    emit = options.emit, segments = {},
+  return setmetatable({
+    step = options.step, first = options.first or 0, penalty = options.penalty or 6, lag = lag,
+    root_bonus = options.root_bonus or 0.5, emit = options.emit, segments = {},
     count = 0, settled = 0,                                   -- frames held, frames settled before them
     score = ffi.new("double[?]", STATES),
     back = ffi.new("int16_t[?]", lag * STATES),               -- (lag, STATES): the state one frame before
-    rows = ffi.new("float[?]", lag * (TYPES + 2 * ROOTS)),    -- (lag, 56): what was pushed
+    rows = ffi.new("float[?]", lag * STATES),                 -- (lag, STATES): scores of the states
+    basses = ffi.new("float[?]", lag * BASS_WIDTH),           -- (lag, 12, 12): log p(bass | root)
     path = ffi.new("int16_t[?]", lag),
+    last = ffi.new("float[?]", STATES),                       -- scores of the last settled frame
     bass = ffi.new("double[?]", ROOTS),                       -- sums over the open segment
   }, Decoder)
-  return self
 end
 
-local WIDTH = TYPES + 2 * ROOTS
-
--- Score of a state in a row of 32 + 12 + 12 log-probabilities.
-local function emission(row, state)
-  if state == 0 then return row[0] - LOG_ROOTS end
-  local kind = math.floor((state - 1) / ROOTS)
-  return row[kind + 1] + row[TYPES + state - 1 - kind * ROOTS]
+-- Scores of the states from one frame's log-probabilities; state 1 + root * 31 + (type - 1).
+local function fill(row, root, kind)
+  local none = 0
+  for r = 0, ROOTS - 1 do
+    local p, types = root[r], kind + r * TYPES
+    none = none + math.exp(p + types[0])
+    local states = row + 1 + r * (TYPES - 1)
+    for k = 1, TYPES - 1 do states[k - 1] = p + types[k] end
+  end
+  row[0] = math.log(none + 1e-30)
 end
 
 local function best_state(score)
@@ -78,7 +82,7 @@ local function advance(score, row, back, penalty)
     else
       stay = 0
     end
-    score[s] = stay + emission(row, s)
+    score[s] = stay + row[s]
   end
   if not back then return end
   local top = score[best_state(score)]                         -- keeps the sums small in songs of any length
@@ -87,8 +91,8 @@ end
 
 local function name(self, state)
   if state == 0 then return "N" end
-  local kind = math.floor((state - 1) / ROOTS) + 1
-  local root = (state - 1) % ROOTS
+  local root = math.floor((state - 1) / (TYPES - 1))
+  local kind = (state - 1) % (TYPES - 1) + 1
   local tones, best, most = chord.type_tones(kind), 0, -math.huge
   for above = 0, ROOTS - 1 do
     if bit.band(bit.rshift(tones, above), 1) == 1 then
@@ -110,8 +114,7 @@ end
 
 -- Where between two neighbouring frames the score of `new` overtakes that of `old`, 0 to 1 after the first.
 local function crossing(before, after, old, new)
-  local lead = emission(before, old) - emission(before, new)
-  local gain = emission(after, new) - emission(after, old)
+  local lead, gain = before[old] - before[new], after[new] - after[old]
   if lead <= 0 or gain <= 0 then return 0.5 end
   return lead / (lead + gain)
 end
@@ -124,33 +127,36 @@ local function settle(self, n)
     if t > 0 then state = self.back[t * STATES + state] end
   end
   for t = 0, n - 1 do
-    local row, now = self.rows + t * WIDTH, self.path[t]
+    local row, now = self.rows + t * STATES, self.path[t]
     if self.state == nil then
       self.state, self.start = now, 0
     elseif now ~= self.state then
-      local before = t > 0 and row - WIDTH or self.last
+      local before = t > 0 and row - STATES or self.last
       local at = self.settled + t - 1 + crossing(before, row, self.state, now)
-      close_segment(self, at * self.step)
+      close_segment(self, self.first + at * self.step)
       self.state = now
     end
-    for b = 0, ROOTS - 1 do self.bass[b] = self.bass[b] + row[TYPES + ROOTS + b] end
+    if now > 0 then
+      local bass = self.basses + t * BASS_WIDTH + math.floor((now - 1) / (TYPES - 1)) * ROOTS
+      for b = 0, ROOTS - 1 do self.bass[b] = self.bass[b] + bass[b] end
+    end
   end
-  self.last = self.last or ffi.new("float[?]", WIDTH)
-  ffi.copy(self.last, self.rows + (n - 1) * WIDTH, WIDTH * 4)
-  self.count, self.settled = self.count - n, self.settled + n
-  ffi.copy(self.rows, self.rows + n * WIDTH, self.count * WIDTH * 4)   -- n is at least half: no overlap
+  ffi.copy(self.last, self.rows + (n - 1) * STATES, STATES * 4)
+  self.count, self.settled = self.count - n, self.settled + n          -- n is at least half: no overlap
+  ffi.copy(self.rows, self.rows + n * STATES, self.count * STATES * 4)
+  ffi.copy(self.basses, self.basses + n * BASS_WIDTH, self.count * BASS_WIDTH * 4)
   ffi.copy(self.back, self.back + n * STATES, self.count * STATES * 2)
 end
 
---- Adds n frames: pointers to (n, 32), (n, 12) and (n, 12) contiguous floats, the log-probabilities of the
--- types, the roots and the basses.
-function Decoder:push(kind, root, bass, n)
+--- Adds n frames: pointers to (n, 12), (n, 12, 32) and (n, 12, 12) contiguous floats, the
+-- log-probabilities of the roots, of the types given each root and of the basses given each root. Heads
+-- that were judged apart are the same for every root.
+function Decoder:push(root, kind, bass, n)
   for t = 0, n - 1 do
     if self.count == self.lag then settle(self, self.lag - math.floor(self.lag / 2)) end
-    local row = self.rows + self.count * WIDTH
-    ffi.copy(row, kind + t * TYPES, TYPES * 4)
-    ffi.copy(row + TYPES, root + t * ROOTS, ROOTS * 4)
-    ffi.copy(row + TYPES + ROOTS, bass + t * ROOTS, ROOTS * 4)
+    local row = self.rows + self.count * STATES
+    fill(row, root + t * ROOTS, kind + t * KIND_WIDTH)
+    ffi.copy(self.basses + self.count * BASS_WIDTH, bass + t * BASS_WIDTH, BASS_WIDTH * 4)
     local first = self.count == 0 and self.settled == 0
     advance(self.score, row, not first and self.back + self.count * STATES or nil, self.penalty)
     self.count = self.count + 1
@@ -162,7 +168,7 @@ end
 function Decoder:finish(seconds)
   if self.count > 0 then settle(self, self.count) end
   if self.state then
-    close_segment(self, math.max(self.start, seconds or (self.settled - 0.5) * self.step))
+    close_segment(self, math.max(self.start, seconds or self.first + (self.settled - 0.5) * self.step))
     self.state = nil
   end
   return self.segments

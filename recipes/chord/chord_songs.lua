@@ -1,6 +1,6 @@
 -- Made-up songs with known chords, for trying the recipe where there is no POP909.
 --
---     local song = require("recipes.chord.songs").make(7)       -- the same for the same number
+--     local song = require("chord_songs").make(7)       -- the same for the same number
 --     song.bpm, song.programs                                   -- 104.2, {0, 33, 73}
 --     song.notes[1]       -- {track = 1, pitch = 60, velocity = 80, start = 0, stop = 1.5}, times in seconds
 --     song.segments[1]    -- {start = 0, stop = 2.3, label = "A:min7/b3"}
@@ -22,11 +22,13 @@ local MAJOR = {
 }
 local MINOR = {
   { 0, "min", "min7", "min(9)", "minmaj7" }, { 2, "hdim7", "dim" }, { 3, "maj", "maj7" },
-  { 5, "min", "min7", "min6" }, { 7, "7", "min", "min7", "aug" }, { 8, "maj", "maj7" }, { 10, "maj", "7", "sus4" },
+  { 5, "min", "min7", "min6" }, { 7, "7", "min", "min7", "aug" }, { 8, "maj", "maj7" },
+  { 10, "maj", "7", "sus4" },
 }
 local PROGRESSIONS = {                                             -- degrees, one a bar or two a bar
   { 1, 5, 6, 4 }, { 6, 4, 1, 5 }, { 1, 6, 4, 5 }, { 4, 5, 3, 6 }, { 2, 5, 1, 6 },
-  { 1, 3, 4, 5 }, { 1, 4, 6, 5 }, { 4, 5, 3, 6, 2, 5, 1, 1 }, { 1, 5, 6, 3, 4, 1, 4, 5 }, { 6, 7, 1, 4, 6, 5, 4, 5 },
+  { 1, 3, 4, 5 }, { 1, 4, 6, 5 }, { 4, 5, 3, 6, 2, 5, 1, 1 }, { 1, 5, 6, 3, 4, 1, 4, 5 },
+  { 6, 7, 1, 4, 6, 5, 4, 5 },
 }
 local COMPING, BASSES, LEADS = { 0, 1, 4, 24, 25, 48, 89 }, { 32, 33, 35, 38, 0 }, { 0, 11, 56, 65, 73, 80 }
 local RHYTHMS = {                                                   -- beats of a bar

@@ -1,0 +1,45 @@
+-- From a whole recording to its chords, in constant memory: windows that overlap by half, of which the
+-- middle counts, decoded into segments.
+
+local chord_decode = require "luatrain.music.chord_decode"
+local features = require "chord_features"
+
+local recognise = {}
+
+-- Log-probabilities of the answers about rows first .. first + 8 * rows - 1: the middles of 16 windows.
+local WINDOWS = 16
+
+local function block(model, source, first, rows)
+  local half, quarter = rows / 2, rows / 4
+  local x = source.read(first - quarter, (WINDOWS + 1) * half)
+  local windows = {}
+  for w = 1, WINDOWS do windows[w] = x:narrow(1, (w - 1) * half + 1, rows) end
+  local root, kind, bass = model:joint(lt.stack(windows, 1))
+  local function middle(t)
+    local skip, take = quarter / features.rows_per_answer, half / features.rows_per_answer
+    return t:narrow(2, skip + 1, take):contiguous():flatten(1, 2)
+  end
+  return middle(root), middle(kind), middle(bass)
+end
+
+--- Segments {start, stop, label} of a source (see chord_features).
+-- @param config rows (of a window) and change_penalty
+-- @param emit a function called with each segment instead of collecting them
+function recognise.song(model, source, config, emit)
+  local decoder = chord_decode.new {
+    step = features.step_seconds, first = features.first_seconds, penalty = config.change_penalty,
+    emit = emit,
+  }
+  local answers = math.ceil(source.frames / features.rows_per_answer)
+  local rows_a_block = WINDOWS * config.rows / 2
+  for first = 0, source.frames - 1, rows_a_block do
+    lt.no_grad(lt.scope, function()
+      local root, kind, bass = block(model, source, first, config.rows)
+      local left = answers - first / features.rows_per_answer
+      decoder:push(root:data(), kind:data(), bass:data(), math.min(left, root:size(1)))
+    end)
+  end
+  return decoder:finish(source.seconds)
+end
+
+return recognise
