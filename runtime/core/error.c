@@ -8,10 +8,12 @@ static _Thread_local char error_text[1024];
 
 lt_status lt_fail(lt_status status, const char *format, ...)
 {
+    char text[sizeof error_text];  // the arguments may point into error_text
     va_list args;
     va_start(args, format);
-    vsnprintf(error_text, sizeof error_text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    memcpy(error_text, text, sizeof text);
     return status;
 }
 
