@@ -144,6 +144,9 @@ describe("a failing disk", function()
     assert.are.equal(5, result.code)
     assert.is_truthy(result.output:find("No space left on device", 1, true), result.output)
     assert.are.same({ "script.lua", "x" }, fs.list(directory))
+    result = process.run { "env", "LT_FAULT=nonsense", program, script }
+    assert.are.equal(5, result.code)
+    assert.is_truthy(result.output:find("Invalid argument", 1, true), result.output)
   end)
 
   it("is described in a language that can be misunderstood", function()

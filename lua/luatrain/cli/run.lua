@@ -159,11 +159,6 @@ local function stored_settings(settings, path)
   return config.check(settings, facts.config, path, "skip")
 end
 
-local function note_signals()
-  local C = require("luatrain.core").C
-  require("luatrain.process").interrupted = function() return C.lt_signal_pending() ~= 0 end
-end
-
 -- Runs one command with its settings resolved; returns the exit code.
 local function execute(recipe, name, command, args)
   local settings = recipe:command_fields(command)
@@ -186,7 +181,6 @@ local function execute(recipe, name, command, args)
   context.config = config.resolve(settings, layers)
   if chosen.threads > 0 then require("luatrain.core").C.lt_set_threads(chosen.threads) end
   require("luatrain.random").manual_seed(context.config.seed)
-  note_signals()
   if command.run then
     local code = command.run(context.config, context)
     return type(code) == "number" and code or 0

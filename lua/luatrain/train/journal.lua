@@ -64,7 +64,7 @@ local function clock(seconds)
 end
 journal.clock = clock
 
---- Begins counting the speed of an epoch: `done` of `total` steps are behind.
+--- Begins counting the speed of an epoch: `done` of `total` batches are behind.
 function Journal:begin(label, done, total)
   self.label, self.total, self.first = label, total, done
   self.started, self.drawn, self.shown = C.lt_time(), 0, done
@@ -75,32 +75,41 @@ local function bar(share, width)
   return "[" .. ("="):rep(full) .. (" "):rep(width - full) .. "]"
 end
 
---- After a step: `done` steps of the epoch are behind. text: what to show beside (loss, rate).
-function Journal:progress(done, text)
-  local now = C.lt_time()
+-- Whether the progress is due: ten times a second on a terminal, every log_every batches elsewhere.
+local function is_due(self, done, now)
+  if self.columns > 0 then return now - self.drawn >= 0.1 or done >= self.total end
+  return done % self.log_every == 0 and done < self.total
+end
+
+-- `done` batches of the epoch are behind; text: what to show beside.
+local function draw(self, done, now, text)
   local rate = (done - self.first) / math.max(now - self.started, 1e-9)
   local left = rate > 0 and (self.total - done) / rate or 0
-  local at_end = done >= self.total
-  if self.columns > 0 then
-    if now - self.drawn < 0.1 and not at_end then return end
-    self.drawn = now
-    local line = ("%s %s %d/%d %.1f it/s ETA %s %s"):format(self.label,
-      bar(done / math.max(self.total, 1), 20), done, self.total, rate, clock(left), text)
-    line = line:sub(1, self.columns - 1)
-    io.stderr:write("\r", line, (" "):rep(math.max(0, self.bar_length - #line)))
-    io.stderr:flush()
-    self.bar_length = #line
-  elseif done % self.log_every == 0 and not at_end then
+  if self.columns == 0 then
     self:line("%s %d/%d %.1f it/s ETA %s %s", self.label, done, self.total, rate, clock(left), text)
+    return
   end
+  self.drawn = now
+  local line = ("%s %s %d/%d %.1f it/s ETA %s %s"):format(self.label,
+    bar(done / math.max(self.total, 1), 20), done, self.total, rate, clock(left), text)
+  line = line:sub(1, self.columns - 1)
+  io.stderr:write("\r", line, (" "):rep(math.max(0, self.bar_length - #line)))
+  io.stderr:flush()
+  self.bar_length = #line
 end
 
 --- After an optimizer step: at = {epoch, batch, step}, values = {loss, learning_rate,
--- gradient_norm}, tally = the epoch's averages so far.
+-- gradient_norm}, tally = the epoch's averages so far. Events are written five times as often as
+-- lines of the log.
 function Journal:step(at, values, tally)
-  for name, value in pairs(values) do self:scalar("train/" .. name, value, at.step) end
-  local loss = tally:means("").loss or values.loss
-  self:progress(at.batch, ("loss %.4f lr %.3g"):format(loss, values.learning_rate))
+  if self.events and at.step % math.max(1, math.floor(self.log_every / 5)) == 0 then
+    for name, value in pairs(values) do self:scalar("train/" .. name, value, at.step) end
+  end
+  local now = C.lt_time()
+  if is_due(self, at.batch, now) then
+    local loss = tally.sums.loss / tally.weights.loss
+    draw(self, at.batch, now, ("loss %.4f lr %.3g"):format(loss, values.learning_rate))
+  end
 end
 
 -- Names in a fixed order, the losses first.
