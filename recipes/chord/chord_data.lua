@@ -1,4 +1,4 @@
--- Data of the chord recipe: the prepared songs as windows of feature rows with a class for every answer.
+-- Data of the chord recipe: the prepared songs as windows of feature rows with a class for every row.
 --
 -- A prepared folder holds manifest.json (written by the prepare command): a list of {id, song, soundfont,
 -- split, audio_path, lab_path, seconds}, paths relative to the folder.
@@ -36,8 +36,7 @@ function data.open(entry)
     local segments = chord.read_lab(entry.lab_path)
     local rows = lt.scope(function() return features.cached(entry.audio_path, entry.cache) end)
     entry.segments, entry.rows = segments, lt.keep(rows)
-    entry.answers = math.floor(rows:size(1) / features.rows_per_answer)
-    entry.classes = features.classes(segments, entry.answers)
+    entry.classes = features.classes(segments, rows:size(1))
   end
   return entry
 end
@@ -46,9 +45,9 @@ end
 local function windows(entries, rows)
   local list = {}
   for _, entry in ipairs(entries) do
-    local total = math.floor(entry.seconds / features.frame_seconds)
+    local total = math.floor(entry.seconds / features.row_seconds)
     for k = 0, math.max(0, math.floor(total / rows) - 1) do
-      local id = ("%s at %d s"):format(entry.id, k * rows * features.frame_seconds)
+      local id = ("%s at %d s"):format(entry.id, k * rows * features.row_seconds)
       list[#list + 1] = { entry = entry, first = k * rows, id = id }
     end
   end
@@ -64,7 +63,7 @@ local function clips(entries, rows)
       if chord.classify(segment.label) then
         list[#list + 1] = {
           entry = entry, segment = segment, id = ("%s at %.1f s"):format(entry.id, middle),
-          first = math.floor(middle / features.frame_seconds - rows / 2 + 0.5),
+          first = math.floor(middle / features.row_seconds - rows / 2 + 0.5),
         }
       end
     end
@@ -105,7 +104,7 @@ local function augment(x, config)
   return x, shift
 end
 
--- n answers from `first` (0 is the song's first) as i64 tensors, transposed.
+-- n rows from `first` (0 is the song's first) as i64 tensors, transposed.
 local function targets(classes, first, n, shift)
   local kinds, roots, basses = {}, {}, {}
   for i = 1, n do
@@ -117,8 +116,8 @@ local function targets(classes, first, n, shift)
   return lt.tensor(kinds, "i64"), lt.tensor(roots, "i64"), lt.tensor(basses, "i64")
 end
 
---- The data set of some entries: samples {features (rows, bins), chord_type, root, bass_note (answers)
--- i64}, in clips mode with one answer for all rows.
+--- The data set of some entries: samples {features (rows, bins), chord_type, root, bass_note (rows) i64},
+-- in clips mode with one class for all rows.
 -- @param training augmented and at random places
 function data.windows(entries, config, training)
   local list = (config.clips and clips or windows)(entries, config.rows)
@@ -126,7 +125,7 @@ function data.windows(entries, config, training)
     local entry = data.open(item.entry)
     local first = item.first
     if training and not config.clips then
-      first = 2 * math.random(0, math.max(0, math.floor((entry.rows:size(1) - config.rows) / 2)))
+      first = math.random(0, math.max(0, entry.rows:size(1) - config.rows))
     end
     local x, shift = features.of_rows(entry.rows).read(first, config.rows), 0
     if training then x, shift = augment(x, config) end
@@ -136,8 +135,8 @@ function data.windows(entries, config, training)
       sample.chord_type = lt.tensor({ kind }, "i64")
       sample.root, sample.bass_note = lt.tensor({ root or -100 }, "i64"), lt.tensor({ bass or -100 }, "i64")
     else
-      sample.chord_type, sample.root, sample.bass_note = targets(entry.classes,
-        first / features.rows_per_answer, config.rows / features.rows_per_answer, shift)
+      sample.chord_type, sample.root, sample.bass_note = targets(entry.classes, first,
+        config.rows, shift)
     end
     return sample
   end)

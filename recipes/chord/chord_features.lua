@@ -1,5 +1,5 @@
 -- What the chord model hears: magnitudes of a constant-Q transform, 24 bins an octave from C1 to B7, one
--- row each 93 ms (the mean of two transforms 46 ms apart), and where its answers lie in time.
+-- row each 93 ms (the mean of two transforms 46 ms apart), and where the rows lie in time.
 --
 -- Features come from a `source`: a table with `frames` (how many rows there are), `seconds` and
 -- `read(first, n)`, which gives rows first .. first + n - 1 (counted from 0; zeros outside) as a tensor
@@ -15,11 +15,8 @@ features.bins_per_octave = 24
 features.bins = 7 * features.bins_per_octave
 features.bins_per_semitone = features.bins_per_octave / 12
 local HOP = 1024
-features.frame_seconds = 2 * HOP / features.sample_rate
--- The model answers every second row; its answer i (from 0) is about the time first_seconds + i *
--- step_seconds.
-features.rows_per_answer = 2
-features.step_seconds = features.rows_per_answer * features.frame_seconds
+-- Row i, from 0, is about the time first_seconds + i * row_seconds.
+features.row_seconds = 2 * HOP / features.sample_rate
 features.first_seconds = 0.5 * HOP / features.sample_rate
 
 -- (T) samples -> (rows, bins)
@@ -42,13 +39,13 @@ local MARGIN = 12
 function features.of_file(path)
   local info = lt.audio.info(path)
   local rate = info.sample_rate
-  local rows_a_frame = rate * features.frame_seconds               -- samples of the file in a row
+  local samples = rate * features.row_seconds                      -- of the file in a row
   local function read(first, n)
     local from, to = first - MARGIN, first + n + MARGIN
-    local begin = math.max(0, math.floor(from * rows_a_frame + 0.5))
-    local count = math.floor(to * rows_a_frame + 0.5) - begin
+    local begin = math.max(0, math.floor(from * samples + 0.5))
+    local count = math.floor(to * samples + 0.5) - begin
     if info.frames then count = math.min(count, info.frames - begin) end
-    local lead = from < 0 and math.floor(-from * features.frame_seconds * features.sample_rate + 0.5) or 0
+    local lead = from < 0 and math.floor(-from * features.row_seconds * features.sample_rate + 0.5) or 0
     local x = count > 0
       and lt.audio.load(path, { offset = begin, frames = count, mono = true,
         sample_rate = features.sample_rate }) or lt.zeros(1)
@@ -58,7 +55,7 @@ function features.of_file(path)
     return transform(x):narrow(1, MARGIN + 1, n)
   end
   local seconds = info.duration
-  return { frames = math.ceil(seconds / features.frame_seconds), seconds = seconds, read = read }
+  return { frames = math.ceil(seconds / features.row_seconds), seconds = seconds, read = read }
 end
 
 -- Rows of a whole file in a tensor, bfloat16: 3 bytes in 1000 are lost, half the memory is saved.
@@ -98,19 +95,19 @@ function features.of_rows(rows, seconds)
     if first + n > to then parts[#parts + 1] = lt.zeros(first + n - to, features.bins) end
     return lt.cat(parts, 1)
   end
-  return { frames = have, seconds = seconds or have * features.frame_seconds, read = read }
+  return { frames = have, seconds = seconds or have * features.row_seconds, read = read }
 end
 
---- Classes of every answer of a song: lists of types, roots and basses, -100 (which losses ignore) where
+--- Classes of every row of a song: lists of types, roots and basses, -100 (which losses ignore) where
 -- there is none.
 -- @param segments as chord.read_lab gives them
--- @param n number of answers
+-- @param n number of rows
 function features.classes(segments, n)
   local kinds, roots, basses = {}, {}, {}
   for i = 1, n do kinds[i], roots[i], basses[i] = -100, -100, -100 end
   for _, segment in ipairs(segments) do
     local kind, root, bass = chord.classify(segment.label)
-    local function index(t) return math.ceil((t - features.first_seconds) / features.step_seconds) end
+    local function index(t) return math.ceil((t - features.first_seconds) / features.row_seconds) end
     for i = math.max(0, index(segment.start)) + 1, math.min(n, index(segment.stop)) do
       kinds[i], roots[i], basses[i] = kind or -100, root or -100, bass or -100
     end

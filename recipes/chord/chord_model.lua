@@ -2,10 +2,9 @@
 --
 --     x      (N, T, bins)       magnitudes of a constant-Q transform
 --     front  (N, T, bins)       each clip by its mean, then log(1 + 5 x): the same at any loudness
---     conv   (N, C, T', F)      3 x 3 convolutions with batch norm; the first keeps the size, the others
---                               halve frequency, the last of them time
---     blocks (N, T', width)     Conformer blocks
---     heads                     root (N, T', 12); knowing it, type (N, T', 32) and bass (N, T', 12)
+--     conv   (N, C, T, F)       convolutions with batch norm, every second of which halves the frequency
+--     blocks (N, T, width)      Conformer blocks
+--     heads                     root (N, T, 12); knowing it, type (N, T, 32) and bass (N, T, 12)
 --
 -- The root comes first because type and bass mean little without it: where A:min and C:maj are equally
 -- likely, types and roots judged apart would make C:min of them. Training tells the true root; otherwise
@@ -23,9 +22,9 @@ function ChordModel:init(bins, m)
   self.conv, self.norm = nn.ModuleList(), nn.ModuleList()
   local inputs, rows = 1, bins
   for i, channels in ipairs(m.channels) do
-    local halve = i > 1
-    local stride = { i == #m.channels and 2 or 1, halve and 2 or 1 }
-    self.conv:append(nn.Conv2d(inputs, channels, 3, { stride = stride, padding = 1, bias = false }))
+    local halve, kernel = i % 2 == 1, i == 1 and { 3, 5 } or { 3, 3 }
+    self.conv:append(nn.Conv2d(inputs, channels, kernel,
+      { stride = { 1, halve and 2 or 1 }, padding = { 1, (kernel[2] - 1) / 2 }, bias = false }))
     self.norm:append(nn.BatchNorm2d(channels))
     inputs, rows = channels, halve and math.ceil(rows / 2) or rows
   end
@@ -42,21 +41,21 @@ function ChordModel:init(bins, m)
   self.bass = nn.Linear(m.hidden, 12)
 end
 
--- (N, T, bins) -> (N, T', width)
+-- (N, T, bins) -> (N, T, width)
 function ChordModel:body(x)
   local level = x:mean({ 2, 3 }, true) + 1e-5
   x = (x / level * 5):log1p():unsqueeze(2)                         -- (N, 1, T, bins)
   for i = 1, #self.conv do x = self.norm[i](self.conv[i](x), true) end
-  x = x:permute(1, 3, 4, 2):flatten(3)                             -- (N, T', F * C)
+  x = x:permute(1, 3, 4, 2):flatten(3)                             -- (N, T, F * C)
   x = self.dropout(self.project(x))
   for i = 1, #self.blocks do x = self.blocks[i](x) end
   return x
 end
 
---- Scores of type (N, T', 32), root (N, T', 12) and bass (N, T', 12).
+--- Scores of type (N, T, 32), root (N, T, 12) and bass (N, T, 12).
 -- @param x (N, T, bins)
--- @param root true roots, i64 (N, T'), negative where there is none; nil: the likeliest
--- @param whole one answer for the whole window: T' is 1
+-- @param root true roots, i64 (N, T), negative where there is none; nil: the likeliest
+-- @param whole one answer for the whole window, as if T were 1
 function ChordModel:forward(x, root, whole)
   x = self:body(x)
   if whole then x = x:mean(2, true) end
@@ -67,8 +66,8 @@ function ChordModel:forward(x, root, whole)
   return self.chord_type(hidden), scores, self.bass(hidden)
 end
 
---- Log-probabilities: root (N, T', 12), type given each root (N, T', 12, 32), bass given each root
--- (N, T', 12, 12).
+--- Log-probabilities: root (N, T, 12), type given each root (N, T, 12, 32), bass given each root
+-- (N, T, 12, 12).
 function ChordModel:joint(x)
   x = self:body(x)
   local hidden = (self.hidden(x):unsqueeze(3) + self.root_embedding.weight):silu()

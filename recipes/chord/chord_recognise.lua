@@ -6,7 +6,7 @@ local features = require "chord_features"
 
 local recognise = {}
 
--- Log-probabilities of the answers about rows first .. first + 8 * rows - 1: the middles of 16 windows.
+-- Log-probabilities of the rows first .. first + 8 * rows - 1: the middles of 16 windows.
 local WINDOWS = 16
 
 local function block(model, source, first, rows)
@@ -16,8 +16,7 @@ local function block(model, source, first, rows)
   for w = 1, WINDOWS do windows[w] = x:narrow(1, (w - 1) * half + 1, rows) end
   local root, kind, bass = model:joint(lt.stack(windows, 1))
   local function middle(t)
-    local skip, take = quarter / features.rows_per_answer, half / features.rows_per_answer
-    return t:narrow(2, skip + 1, take):contiguous():flatten(1, 2)
+    return t:narrow(2, quarter + 1, half):contiguous():flatten(1, 2)
   end
   return middle(root), middle(kind), middle(bass)
 end
@@ -27,16 +26,15 @@ end
 -- @param emit a function called with each segment instead of collecting them
 function recognise.song(model, source, config, emit)
   local decoder = chord_decode.new {
-    step = features.step_seconds, first = features.first_seconds, penalty = config.change_penalty,
+    step = features.row_seconds, first = features.first_seconds, penalty = config.change_penalty,
     emit = emit,
   }
-  local answers = math.ceil(source.frames / features.rows_per_answer)
   local rows_a_block = WINDOWS * config.rows / 2
   for first = 0, source.frames - 1, rows_a_block do
     lt.no_grad(lt.scope, function()
       local root, kind, bass = block(model, source, first, config.rows)
-      local left = answers - first / features.rows_per_answer
-      decoder:push(root:data(), kind:data(), bass:data(), math.min(left, root:size(1)))
+      local n = math.min(source.frames - first, root:size(1))
+      decoder:push(root:data(), kind:data(), bass:data(), n)
     end)
   end
   return decoder:finish(source.seconds)

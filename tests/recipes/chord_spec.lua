@@ -53,7 +53,7 @@ describe("features", function()
 
   it("peak at the bins of the tones, from a file of another rate", function()
     local source = features.of_file(path)
-    assert.equal(math.ceil(seconds / features.frame_seconds), source.frames)
+    assert.equal(math.ceil(seconds / features.row_seconds), source.frames)
     local row = source.read(100, 1)
     assert.same({ 1, features.bins }, row:size())
     local c4, a2 = 3 * 24, 24 + 9 * 2                                   -- bins above C1
@@ -93,7 +93,7 @@ describe("features", function()
   end)
 
   it("get the class of the moment they are about", function()
-    local step, first = features.step_seconds, features.first_seconds
+    local step, first = features.row_seconds, features.first_seconds
     local classes = features.classes({
       { start = 0, stop = first + 1.5 * step, label = "N" },
       { start = first + 1.5 * step, stop = first + 3 * step, label = "D:min7/b3" },
@@ -111,27 +111,27 @@ describe("the model", function()
 
   setup(function() model = recipe.model(config):eval() end)
 
-  it("answers every second row", function()
+  it("answers every row", function()
     local kind, root, bass = model(lt.rand(2, 32, features.bins))
-    assert.same({ 2, 16, 32 }, kind:size())
-    assert.same({ 2, 16, 12 }, root:size())
-    assert.same({ 2, 16, 12 }, bass:size())
+    assert.same({ 2, 32, 32 }, kind:size())
+    assert.same({ 2, 32, 12 }, root:size())
+    assert.same({ 2, 32, 12 }, bass:size())
     assert.same({ 2, 1, 32 }, (model(lt.rand(2, 32, features.bins), nil, true)):size())
   end)
 
   it("gives probabilities for every root, of which forward takes the likeliest or the true one", function()
     local x = lt.rand(1, 16, features.bins)
     local root, kind, bass = model:joint(x)
-    assert.same({ 1, 8, 12, 32 }, kind:size())
+    assert.same({ 1, 16, 12, 32 }, kind:size())
     assert.near(0, kind:exp():sum(-1):log():abs():max():item(), 1e-4)
     assert.near(0, bass:exp():sum(-1):log():abs():max():item(), 1e-4)
     assert.near(0, root:exp():sum(-1):log():abs():max():item(), 1e-4)
-    local given = model(x, lt.full({ 1, 8 }, 5, "i64")):log_softmax(-1)
+    local given = model(x, lt.full({ 1, 16 }, 5, "i64")):log_softmax(-1)
     assert.near(0, (given - kind:select(3, 6)):abs():max():item(), 1e-4)
     local likeliest = root:argmax(-1):tolist()[1]
     local free = (model(x)):log_softmax(-1):tolist()[1]
     local all = kind:tolist()[1]
-    for t = 1, 8 do assert.near(all[t][likeliest[t] + 1][3], free[t][3], 1e-4) end
+    for t = 1, 16 do assert.near(all[t][likeliest[t] + 1][3], free[t][3], 1e-4) end
   end)
 
   it("hears the same at any loudness", function()
@@ -202,14 +202,14 @@ describe("the commands", function()
     for i = 1, plain:size() do
       local sample = moved:get(i)
       assert.same({ 32, features.bins }, sample.features:size())
-      assert.same({ 16 }, sample.root:size())
+      assert.same({ 32 }, sample.root:size())
       local found                             -- the place and the transposition that explain the window
       local entry = entries[1]
       for _, candidate in ipairs(entries) do
         if plain:id(i):find(candidate.id, 1, true) then entry = candidate end
       end
       local rows = data.open(entry).rows:to "f32"
-      for first = 0, rows:size(1) - 32, 2 do
+      for first = 0, rows:size(1) - 32 do
         for shift = -6, 6 do
           local from, by = math.max(0, -2 * shift), 2 * shift
           local width = features.bins - math.abs(by)
@@ -222,7 +222,7 @@ describe("the commands", function()
       if found.shift ~= 0 then shifts = shifts + 1 end
       local roots = sample.root:tolist()
       for k, root in ipairs(roots) do
-        local was = entry.classes.roots[found.first / 2 + k]
+        local was = entry.classes.roots[found.first + k]
         assert.equal(was < 0 and -100 or (was + found.shift) % 12, root)
       end
     end
@@ -249,7 +249,8 @@ describe("the commands", function()
     assert(result.ok, result.output)
     local history = lt.json.load(fs.join(runs, "history.json"))
     for _, key in ipairs { "train_loss", "val_loss", "learning_rate",
-      "val_chord_type_acc", "val_root_acc", "val_bass_note_acc", "train_chord_type_loss", "train_root_loss", "train_bass_note_loss" } do
+      "val_chord_type_acc", "val_root_acc", "val_bass_note_acc",
+      "train_chord_type_loss", "train_root_loss", "train_bass_note_loss" } do
       assert.equal(2, #history[key], key)
     end
     assert.is_true(fs.is_file(fs.join(runs, "report/valid/metrics.json")))

@@ -1,0 +1,34 @@
+-- One training step of the chord recipe's model: 16 windows of 128 rows of 168 bins, three losses,
+-- gradient clipping, AdamW.
+-- luatrain tests/bench/chord.lua [steps]
+local lt = require "luatrain"
+
+local steps = tonumber(arg[1]) or 10
+local recipe = lt.recipe "recipes/chord"
+local config = recipe.config
+lt.manual_seed(1)
+local model = recipe.model(config)
+local optimizer = recipe.optimizer(model, config, { steps = 1000, steps_per_epoch = 100, epochs = 10 })
+local n, rows, bins = config.batch_size, config.rows, 168
+local batch = {
+  features = lt.rand(n, rows, bins), chord_type = lt.randint(0, 32, { n, rows }),
+  root = lt.randint(0, 12, { n, rows }), bass_note = lt.randint(0, 12, { n, rows }),
+}
+
+local function step()
+  local loss = recipe.step(model, batch, config)
+  optimizer:zero_grad()
+  loss:backward()
+  optimizer:step { max_norm = config.gradient_clip }
+  return loss:item()
+end
+
+local times = {}
+for i = 1, steps + 3 do
+  local start = lt.time()
+  lt.scope(step)
+  times[i] = lt.time() - start
+end
+for _ = 1, 3 do table.remove(times, 1) end
+table.sort(times)
+print(("RESULT name=chord value=%.6f unit=s"):format(times[math.ceil(#times / 2)]))
