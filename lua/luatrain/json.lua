@@ -98,8 +98,23 @@ end
 
 local encode_value
 
+-- "the value.loss[2]": where in the value the first `depth` keys of state.path lead.
+local function place_in(state, depth)
+  local parts = { "the value" }
+  for i = 1, depth do
+    local key = state.path[i]
+    parts[#parts + 1] = type(key) == "number" and "[" .. key .. "]" or "." .. tostring(key)
+  end
+  local text = concat(parts)
+  return #text > 200 and text:sub(1, 200) .. "..." or text
+end
+
+local function unfit(state, depth, message, ...)
+  error({ "json: " .. place_in(state, depth) .. " " .. format(message, ...) })
+end
+
 -- What a table is: its length as an array, or nil for an object. Refuses a mixture.
-local function array_length(t, where)
+local function array_length(t, state, depth)
   local n = #t
   if n == 0 and next(t) == nil then return getmetatable(t) == Array and 0 or nil end
   local count = 0
@@ -107,28 +122,28 @@ local function array_length(t, where)
     count = count + 1
     if type(key) == "number" then
       if n == 0 or key < 1 or key > n or key ~= floor(key) then
-        error({ "json: " .. where .. " is an array with holes (index " .. tostring(key) .. ")" })
+        unfit(state, depth, "is an array with holes (index %s)", tostring(key))
       end
     elseif type(key) ~= "string" then
-      error({ "json: " .. where .. " has a key of type " .. type(key) })
+      unfit(state, depth, "has a key of type %s", type(key))
     end
   end
-  if n > 0 and count ~= n then error({ "json: " .. where .. " mixes array elements and named keys" }) end
+  if n > 0 and count ~= n then unfit(state, depth, "mixes array elements and named keys") end
   return n > 0 and n or nil
 end
 
-local function encode_number(x, state, where)
+local function encode_number(x, state, depth)
   if x ~= x or x == math.huge or x == -math.huge then
     if state.nonfinite == "null" then return "null" end
-    error({ format("json: %s is %s, which JSON cannot hold (option nonfinite = \"null\" writes null)",
-      where, tostring(x)) })
+    unfit(state, depth, "is %s, which JSON cannot hold (option nonfinite = \"null\" writes null)",
+      tostring(x))
   end
   return json.number(x)
 end
 
-local function encode_string(s, where)
+local function encode_string(s, state, depth, what)
   local at = bad_utf8(s)
-  if at then error({ format("json: %s is not UTF-8 (byte %d of the string)", where, at) }) end
+  if at then unfit(state, depth, "%sis not UTF-8 (byte %d of the string)", what or "", at) end
   return quote(s)
 end
 
@@ -140,9 +155,12 @@ local function is_flat(t, n)
   return true
 end
 
-local function encode_array(t, n, state, depth, where)
-  local parts = {}
-  for i = 1, n do parts[i] = encode_value(t[i], state, depth + 1, where .. "[" .. i .. "]") end
+local function encode_array(t, n, state, depth)
+  local parts, path = {}, state.path
+  for i = 1, n do
+    path[depth + 1] = i
+    parts[i] = encode_value(t[i], state, depth + 1)
+  end
   if not state.indent or n == 0 or is_flat(t, n) then
     return "[" .. concat(parts, state.indent and ", " or ",") .. "]"
   end
@@ -150,38 +168,38 @@ local function encode_array(t, n, state, depth, where)
   return "[" .. inner .. concat(parts, "," .. inner) .. "\n" .. state.indent:rep(depth) .. "]"
 end
 
-local function encode_object(t, state, depth, where)
-  local keys, parts = {}, {}
+local function encode_object(t, state, depth)
+  local keys, parts, path = {}, {}, state.path
   for key in pairs(t) do keys[#keys + 1] = key end
   sort(keys)
+  local colon = state.indent and ": " or ":"
   for i, key in ipairs(keys) do
-    local place = where .. "." .. key
-    parts[i] = encode_string(key, "the key at " .. place) .. (state.indent and ": " or ":")
-      .. encode_value(t[key], state, depth + 1, place)
+    path[depth + 1] = key
+    parts[i] = encode_string(key, state, depth, "has a key that ") .. colon
+      .. encode_value(t[key], state, depth + 1)
   end
   if not state.indent or #keys == 0 then return "{" .. concat(parts, ",") .. "}" end
   local inner = "\n" .. state.indent:rep(depth + 1)
   return "{" .. inner .. concat(parts, "," .. inner) .. "\n" .. state.indent:rep(depth) .. "}"
 end
 
-function encode_value(v, state, depth, where)
+function encode_value(v, state, depth)
   local kind = type(v)
-  if kind == "number" then return encode_number(v, state, where) end
-  if kind == "string" then return encode_string(v, where) end
+  if kind == "number" then return encode_number(v, state, depth) end
+  if kind == "string" then return encode_string(v, state, depth) end
   if kind == "boolean" then return v and "true" or "false" end
   if v == nil or v == json.null then return "null" end
   if kind == "cdata" then
     local digits = tostring(v):match "^(-?%d+)U?LL$"
     if digits then return digits end
   end
-  if kind ~= "table" then error({ format("json: %s is a %s, which JSON cannot hold", where, kind) }) end
+  if kind ~= "table" then unfit(state, depth, "is a %s, which JSON cannot hold", kind) end
   if depth >= MAX_DEPTH then
-    error({ format("json: nested deeper than %d at %s (does a table contain itself?)", MAX_DEPTH,
-      where:sub(1, 60)) })
+    unfit(state, depth, "is nested deeper than %d (does a table contain itself?)", MAX_DEPTH)
   end
-  local n = array_length(v, where)
-  if n then return encode_array(v, n, state, depth, where) end
-  return encode_object(v, state, depth, where)
+  local n = array_length(v, state, depth)
+  if n then return encode_array(v, n, state, depth) end
+  return encode_object(v, state, depth)
 end
 
 -- Errors inside are raised as {text}; anything else is a fault of ours and passes as it is.
@@ -194,8 +212,8 @@ end
 local function encoded(value, options)
   options = options or {}
   local indent = options.pretty and (type(options.pretty) == "string" and options.pretty or "  ") or nil
-  return guarded(encode_value, value, { indent = indent, nonfinite = options.nonfinite or "error" },
-    0, "the value")
+  return guarded(encode_value, value,
+    { indent = indent, nonfinite = options.nonfinite or "error", path = {} }, 0)
 end
 
 --- Writes a value as JSON. Tables with elements 1..n are arrays, others objects with string keys.

@@ -1,6 +1,6 @@
 --- Renders MIDI files to audio with the fluidsynth program and a SoundFont, many at a time.
 -- The same file, SoundFont and settings give the same bytes. An output appears whole or not at all.
--- The library is never linked: the program runs as a child, at well over 50 times real time a core.
+-- The library is never linked: the program runs as a child, tens of times faster than real time a core.
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local midi = require "luatrain.midi"
