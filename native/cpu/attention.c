@@ -182,44 +182,37 @@ static int64_t visible(const plan *s, int64_t end)
     return s->causal && end < s->keys ? end : s->keys;
 }
 
-// A group of Philox numbers gives DROP weights 16 random bits each.
-static void drop_bits(uint16_t *bits, const plan *s, uint64_t block)
-{
-    uint32_t word[PHILOX_GROUP];
-    philox_group(word, s->counter + block * PHILOX_LANES, s->seed);
-    for (int i = 0; i < PHILOX_GROUP; i++) {
-        bits[i] = (uint16_t)word[i];
-        bits[PHILOX_GROUP + i] = (uint16_t)(word[i] >> 16);
-    }
-}
-
-// Groups for one row of weights.
+// Groups of Philox numbers for one row of weights; each gives DROP weights 16 random bits.
 static uint64_t drop_groups(const plan *s) { return (uint64_t)(s->keys + DROP - 1) / DROP; }
 
-// factor (rows, KEYS) <- 0 where a weight is dropped, else 1 / (1 - p).
-static void drop_factors(float *factor, const plan *s, int64_t head, int64_t first_q, int64_t rows,
-                         int64_t first_k, int64_t count)
+// factor (KEYS) <- 0 where a weight of one query is dropped, else 1 / (1 - p).
+static void drop_factors(float *factor, const plan *s, int64_t head, int64_t query, int64_t first_k,
+                         int64_t count)
 {
-    uint16_t bits[DROP];
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < count; j += DROP) {
-            uint64_t row = (uint64_t)(head * s->queries + first_q + i);
-            drop_bits(bits, s, row * drop_groups(s) + (uint64_t)(first_k + j) / DROP);
-            float *f = factor + i * KEYS + j;
-            for (int c = 0; c < DROP; c++) f[c] = bits[c] < s->drop ? 0.f : s->keep;
+    uint64_t row = (uint64_t)(head * s->queries + query) * drop_groups(s);
+    uint32_t low = s->drop, word[PHILOX_GROUP];
+    float keep = s->keep;
+    for (int64_t j = 0; j < count; j += DROP) {
+        uint64_t group = row + (uint64_t)(first_k + j) / DROP;
+        philox_group(word, s->counter + group * PHILOX_LANES, s->seed);
+#pragma omp simd
+        for (int i = 0; i < PHILOX_GROUP; i++) {
+            factor[j + i] = (word[i] & 0xffffu) < low ? 0.f : keep;
+            factor[j + PHILOX_GROUP + i] = word[i] >> 16 < low ? 0.f : keep;
         }
+    }
 }
 
 // ---- forward -----------------------------------------------------------------------------------
 
 // Where one thread keeps its panels.
 typedef struct {
-    float *k_panels, *v, *q, *scores, *factor, *out;
+    float *k_panels, *v, *q, *scores, *out;
 } forward_room;
 
 static int64_t forward_floats(const plan *s)
 {
-    return 2 * s->key_space * s->width + 2 * QUERIES * s->width + 2 * QUERIES * KEYS + 64;
+    return 2 * s->key_space * s->width + 2 * QUERIES * s->width + QUERIES * KEYS + 64;
 }
 
 static forward_room forward_carve(float *p, const plan *s)
@@ -230,7 +223,6 @@ static forward_room forward_carve(float *p, const plan *s)
     r.q = r.v + s->key_space * s->width;
     r.out = r.q + QUERIES * s->width;
     r.scores = r.out + QUERIES * s->width;
-    r.factor = r.scores + QUERIES * KEYS;
     return r;
 }
 
@@ -276,14 +268,14 @@ static void forward_block(const attention_args *a, const plan *s, const forward_
         if (masked || (s->causal && key + count > first + 1))
             apply_masks(r->scores, s, b, h, first, rows, key, count);
         for (int64_t i = 0; i < rows; i++) {
-            float back = weigh(r->scores + i * KEYS, count, &top[i], &sum[i]);
+            float *w = r->scores + i * KEYS, back = weigh(w, count, &top[i], &sum[i]);
             if (key > 0 && back != 1)
                 for (int64_t d = 0; d < s->width; d++) r->out[i * s->width + d] *= back;
-        }
-        if (s->drop) {
-            drop_factors(r->factor, s, b * s->heads + h, first, rows, key, count);
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < count; j++) r->scores[i * KEYS + j] *= r->factor[i * KEYS + j];
+            if (s->drop) {
+                float factor[KEYS];
+                drop_factors(factor, s, b * s->heads + h, first + i, key, count);
+                for (int64_t j = 0; j < count; j++) w[j] *= factor[j];
+            }
         }
         tile_gemm(r->out, s->width, r->scores, KEYS, r->v + key * s->width, s->width, space,
                   s->width, count, true);
@@ -341,12 +333,12 @@ static lt_status attention_cpu(const void *args)
 // dq = scale ds k, dk = scale ds' q. Under dropout, p in dv and dp are multiplied by its factors.
 
 typedef struct {
-    float *k, *k_panels, *v_panels, *dk, *dv, *q, *dout, *dq, *weights, *dscores, *factor;
+    float *k, *k_panels, *v_panels, *dk, *dv, *q, *dout, *dq, *weights, *dscores;
 } backward_room;
 
 static int64_t backward_floats(const plan *s)
 {
-    return 5 * s->key_space * s->width + 3 * QUERIES * s->width + 3 * QUERIES * KEYS + 64;
+    return 5 * s->key_space * s->width + 3 * QUERIES * s->width + 2 * QUERIES * KEYS + 64;
 }
 
 static backward_room backward_carve(float *p, const plan *s)
@@ -363,21 +355,21 @@ static backward_room backward_carve(float *p, const plan *s)
     r.dq = r.dout + some;
     r.weights = r.dq + some;
     r.dscores = r.weights + QUERIES * KEYS;
-    r.factor = r.dscores + QUERIES * KEYS;
     return r;
 }
 
 // weights and dscores of one block from its scores and do v'; weights leave with dropout applied.
 // Whole rows of tiles follow, so the columns up to the next one are cleared.
 static void backward_weights(const backward_room *r, const plan *s, const float *lse,
-                             const float *delta, int64_t rows, int64_t count)
+                             const float *delta, int64_t head, int64_t first, int64_t rows,
+                             int64_t key, int64_t count)
 {
     for (int64_t i = 0; i < rows; i++) {
-        float *w = r->weights + i * KEYS, *d = r->dscores + i * KEYS;
-        const float *f = r->factor + i * KEYS;
+        float *w = r->weights + i * KEYS, *d = r->dscores + i * KEYS, f[KEYS];
         float log_sum = lse[i], shift = delta[i];
         for (int64_t j = count; j < tile_round(count, TILE_ROWS); j++) w[j] = d[j] = 0;
         if (s->drop) {
+            drop_factors(f, s, head, first + i, key, count);
 #pragma omp simd
             for (int64_t j = 0; j < count; j++) {
                 float p = power_of_2(w[j] - log_sum);
@@ -421,8 +413,7 @@ static void backward_block(const attention_backward_args *a, const plan *s, cons
         if (masked || (s->causal && key + count > first + 1))
             apply_masks(r->weights, s, b, h, first, rows, key, count);
         times_panels(r->dscores, s, r->dout, r->v_panels, space, key, count);
-        if (s->drop) drop_factors(r->factor, s, b * s->heads + h, first, rows, key, count);
-        backward_weights(r, s, lse, delta, rows, count);
+        backward_weights(r, s, lse, delta, b * s->heads + h, first, rows, key, count);
         tile_gemm_ta(r->dv + key * w, w, r->weights, KEYS, r->dout, w, count, w, rows, true);
         tile_gemm_ta(r->dk + key * w, w, r->dscores, KEYS, r->q, w, count, w, rows, true);
         tile_gemm(r->dq, w, r->dscores, KEYS, r->k + key * w, w, space, w, count, true);
