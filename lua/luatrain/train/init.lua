@@ -92,6 +92,14 @@ end
 
 local function is_finite(x) return x == x and math.abs(x) ~= math.huge end
 
+-- The next batch; counts the seconds that it took.
+function Trainer:timed(fetch)
+  local started = C.lt_time()
+  local batch = fetch()
+  self.data_seconds = self.data_seconds + C.lt_time() - started
+  return batch
+end
+
 -- One batch: forward, backward with its share of the step's samples, metrics. Returns the loss.
 function Trainer:one_batch(batch, share, before)
   local loss, metrics = self:compute(batch)
@@ -116,7 +124,7 @@ function Trainer:one_step(fetch, last)
   self.optimizer:zero_grad()
   while at.batch < stop do
     local got = scope.run(function()
-      local batch = fetch()
+      local batch = self:timed(fetch)
       at.batch = batch and batch.number or last
       if not batch then return false end
       local share = batch.size / samples
@@ -155,6 +163,7 @@ function Trainer:train_epoch()
   local last = loader:batches()
   local fetch = loader:epoch(at.epoch, at.batch + 1)
   self.model:train()
+  self.data_seconds = 0
   self.journal:begin(self:label(), at.batch, last)
   while at.batch < last and not self:is_over() do
     self.journal:step(at, self:one_step(fetch, last), self.tally)
@@ -203,12 +212,13 @@ end
 function Trainer:finish_epoch(row)
   local at, run = self.at, self.run
   row.learning_rate = self.optimizer:learning_rate()
+  local seconds = {train = C.lt_time() - self.journal.started, data = self.data_seconds}
   local measured = self:validate()
   if not measured then self:stop() end
   for name, value in pairs(measured) do row[name] = value end
   local is_best = self.history:add(row)
   if self.schedule and self.schedule.per == "epoch" then self.schedule:step(row[self.history.keep.best]) end
-  self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best)
+  self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best, seconds)
   if is_best then self:keep_best() end
   at.epoch, at.batch, self.tally = at.epoch + 1, 0, Tally.new()
   -- "latest" is written last: a run killed before goes through this epoch's end again.

@@ -16,6 +16,7 @@ function journal.open(options)
     log_every = options.log_every or 50,
     bar_length = 0,
     drawn = 0,
+    started = C.lt_time(),
   }, Journal)
   if os.getenv "TERM" == "dumb" then self.columns = 0 end
   if options.run then
@@ -124,14 +125,17 @@ local function sorted(row)
   return names
 end
 
---- After an epoch: row = {metric = value}; best names the metric that became better than ever.
-function Journal:epoch(label, at, row, best)
+--- After an epoch: row = {metric = value}; best names the metric that became better than ever;
+-- seconds = {train =, data = (of these, waiting for data)}.
+function Journal:epoch(label, at, row, best, seconds)
   local parts = {}
   for _, name in ipairs(sorted(row)) do
     parts[#parts + 1] = ("%s %.5g"):format(name, row[name])
     self:scalar("epoch/" .. name, row[name], at.step)
   end
-  self:line("%s, %s: %s%s", label, clock(C.lt_time() - (self.started or C.lt_time())),
+  local waited = 100 * seconds.data / math.max(seconds.train, 1e-9)
+  self:line("%s, %s%s: %s%s", label, clock(C.lt_time() - self.started),
+    waited >= 5 and (" (%.0f %% of training waiting for data)"):format(waited) or "",
     table.concat(parts, ", "), best and (" (best %s)"):format(best) or "")
 end
 

@@ -61,6 +61,20 @@ function methods:save(name)
   return path
 end
 
+-- The same bits come only from the same number of threads and the same program and libraries.
+function methods:note_differences(facts)
+  local function note(what, before, now)
+    if before ~= nil and tostring(before) ~= tostring(now) then
+      self.journal:line("note: the run had %s %s, now it is %s: the last bits may differ", what,
+        tostring(before), tostring(now))
+    end
+  end
+  note("threads", facts.threads, C.lt_threads())
+  for name, now in pairs(self.facts.program or {}) do
+    if name ~= "threads" then note(name, (facts.program or {})[name], now) end
+  end
+end
+
 --- Goes back to a checkpoint written by save_checkpoint.
 function methods:load_checkpoint(path)
   scope.run(function()
@@ -68,10 +82,7 @@ function methods:load_checkpoint(path)
     if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
     self.model:load_state_dict(weights)
     self:load_state_dict(state)
-    if facts.threads ~= C.lt_threads() then
-      self.journal:line("note: the run had %s threads, this one has %d: the last bits may differ",
-        tostring(facts.threads), C.lt_threads())
-    end
+    self:note_differences(facts)
   end)
 end
 
