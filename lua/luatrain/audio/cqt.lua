@@ -170,7 +170,7 @@ local function output_of(o)
   if form == "db" then
     local amin = o.amin or 1e-5
     return mel_ops.log("log_max", { floor = amin, multiplier = 20 / math.log(10),
-      offset = -20 * math.log10(math.max(amin, math.abs(o.ref or 1))) })
+      offset = -20 * math.log10(math.max(amin, o.ref == "max" and 1 or math.abs(o.ref or 1))) })
   end
   core.fail("cqt: form '%s'; there are none, log1p, db and natural", tostring(form))
 end
@@ -209,7 +209,8 @@ end
 -- o: sample_rate (22050 Hz), hop (512 samples), fmin (32.703 Hz, C1), n_bins (84), bins_per_octave
 -- (12), tuning (0, in fractions of a bin), filter_scale (1: length of the filters), sparsity (0.01),
 -- output: "magnitude" (default) or "complex" (..., n_bins, frames, 2); and for magnitudes form: "none",
--- "log1p" (gain 1), "natural" (amin 1e-5), "db" (20 log10 over ref 1, amin 1e-5, top_db none).
+-- "log1p" (gain 1), "natural" (amin 1e-5), "db" (20 log10 over ref 1 or "max", amin 1e-5, top_db
+-- none).
 -- As librosa.cqt with pad_mode = "constant". Without a gradient.
 function cqt.Cqt(o)
   local given = spectra.check_options("cqt", o or {}, known)
@@ -272,6 +273,9 @@ function Cqt:__call(x)
   local batch, lead = spectra.batch("cqt", x)
   local y = scope.run(function()
     local inner = require("luatrain.op").no_grad(transform, self, batch)
+    if self.options.form == "db" and self.options.ref == "max" then
+      inner = inner - inner:amax({ 2, 3 }, true)
+    end
     local top = self.options.top_db
     if top and self.options.form == "db" then
       inner = inner:maximum(inner:amax({ 2, 3 }, true) - top)

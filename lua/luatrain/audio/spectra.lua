@@ -180,7 +180,8 @@ local function log_of(what, o)
   if form == "db" then
     local power = power_of(what, o)
     local amin = o.amin or (power == 2 and 1e-10 or 1e-5)
-    local ref, unit = math.abs(o.ref or 1), power == 2 and 10 or 20
+    local ref = o.ref == "max" and 1 or math.abs(o.ref or 1)
+    local unit = power == 2 and 10 or 20
     local top = o.top_db
     if top == nil then top = 80 end
     return mel_ops.log("log_max", { floor = amin, multiplier = unit / math.log(10),
@@ -203,8 +204,9 @@ Mel.__index = Mel
 -- default is "slaney"), power (2), and form:
 --   "none"     mel energies (the default here)
 --   "log1p"    log(1 + gain * mel), gain 1
---   "db"       10 log10(max(amin, mel) / ref), amin 1e-10, ref 1, then limited to the clip's maximum
---              - top_db (80; false for no limit). With power 1: 20 log10, amin 1e-5.
+--   "db"       10 log10(max(amin, mel) / ref), amin 1e-10, ref 1 (or "max": the clip's largest), then
+--              limited to the clip's maximum - top_db (80; false for no limit). With power 1:
+--              20 log10, amin 1e-5.
 --   "natural"  log(max(mel, amin)), amin 1e-5; with eps: log(mel + eps)
 -- As librosa.feature.melspectrogram and power_to_db. torchaudio's MelSpectrogram is
 -- { scale = "htk", pad_mode = "reflect", sample_rate = 16000, n_fft = 400, hop = 200 }.
@@ -223,8 +225,10 @@ end
 --- The feature of x (..., T): (..., n_mels, frames). Differentiable where top_db is not used.
 function Mel:__call(x)
   local batch, lead = spectra.batch("mel", x)
-  return spectra.unbatch(mel_ops.log_mel(batch, self.window, self.bands, self.weights, self.frames,
-    self.log, self.power), lead)
+  local y = mel_ops.log_mel(batch, self.window, self.bands, self.weights, self.frames, self.log,
+    self.power)
+  if self.options.ref == "max" then y = y - y:amax({ 2, 3 }, true) end
+  return spectra.unbatch(y, lead)
 end
 
 --- Number of frames of a signal of `length` samples.
