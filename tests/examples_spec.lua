@@ -27,7 +27,7 @@ describe("examples", function()
     make_tones()
     local run = folder .. "/run"
     local r = luatrain("run", "examples/wav_classes.lua", "train", "--files", folder .. "/tones",
-      "--epochs", "8", "--width", "8", "--seconds", "0.5", "--run", run)
+      "--epochs", "8", "--seconds", "0.5", "--run", run)
     assert.are.equal(0, r.code, r.output)
     local history = lt.json.load(run .. "/history.json")
     assert.is_true(history.val_accuracy[#history.val_accuracy] >= 0.9)
