@@ -1,7 +1,7 @@
 // activation: functions of one number, applied to every element, each with its derivative.
 //
 // UNARY names a function and its value at x; GRADIENT gives dx from dy and from s, which is the
-// tensor that forward saved: x or, where that is cheaper, y. Formulas as in PyTorch's documentation.
+// tensor that forward saved: x or, where that is cheaper, y. Formulas as PyTorch documents them.
 #include "loop.h"
 
 #include "../scalar/vmath.h"
@@ -138,9 +138,9 @@ PLAIN(log_sigmoid, 8, (x < 0.f ? x : 0.f) - vm_log1p(vm_exp(-vm_abs(x))), 4,
 static inline float gelu_slope(float x)
 {
     float phi = 0.398942280f * vm_exp(-0.5f * x * x);
-    return 0.5f * (1.f + vm_erf(x * 0.707106781f)) + x * phi;
+    return vm_normal_cdf(x) + x * phi;
 }
-PLAIN(gelu, 6, 0.5f * x * (1.f + vm_erf(x * 0.707106781f)), 10, dy * gelu_slope(s))  // x
+PLAIN(gelu, 6, x * vm_normal_cdf(x), 8, dy * gelu_slope(s))  // x
 
 static inline float gelu_inner(float x) { return 0.797884561f * (x + 0.044715f * x * x * x); }
 static inline float gelu_tanh_slope(float x)

@@ -55,7 +55,8 @@ static lt_status binary_call(lt_op *op, const lt_tensor *y, const lt_tensor *a, 
     { \
         return binary_call(&id##_op, y, a, b, 0); \
     } \
-    lt_status lt_##id##_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, double number) \
+    lt_status lt_##id##_number(lt_tensor *y, const lt_tensor *a, const lt_tensor *b, \
+                               double number) \
     { \
         return binary_call(&id##_op, y, a, b, number); \
     }

@@ -1,4 +1,4 @@
-// index: elements and rows picked by whole numbers, and sums scattered back to where they came from.
+// index: elements and rows picked by whole numbers, and sums scattered back where they came from.
 // Ids are i64, count from 0 and are checked: one out of range is an error that names it.
 #include "loop.h"
 

@@ -14,7 +14,10 @@ static bool is_integer(int32_t dtype)
     { \
         const type *from_ = from; \
         if (stride == 1) { \
-            _Pragma("omp simd") for (int64_t i = 0; i < n; i++) { type v = from_[i]; to_at = value; } \
+            _Pragma("omp simd") for (int64_t i = 0; i < n; i++) { \
+                type v = from_[i]; \
+                to_at = value; \
+            } \
         } else { \
             for (int64_t i = 0; i < n; i++) { type v = from_[i * stride]; to_at = value; } \
         } \
@@ -356,8 +359,8 @@ lt_status lt_map_check(const char *op, const lt_map *m, const char *const *names
                        names[a], LT_SHAPE(t), LT_SHAPE(y), names[0]);
             for (int d = 0; d < t->ndim; d++) {
                 LT_REQUIRE(t->stride[d] != 0 || t->shape[d] <= 1, LT_ERR_ARGUMENT,
-                           "%s: %s is an expanded view and cannot be written to; clone it first", op,
-                           names[a]);
+                           "%s: %s is an expanded view and cannot be written to; clone it first",
+                           op, names[a]);
             }
         }
         bool fits = t->ndim <= y->ndim;
@@ -369,7 +372,8 @@ lt_status lt_map_check(const char *op, const lt_map *m, const char *const *names
                    names[a], LT_SHAPE(t), LT_SHAPE(y));
         for (int b = 0; b < m->outs && b < a; b++) {
             const lt_tensor *out = m->t[b];
-            bool same = t->offset == out->offset && t->dtype == out->dtype && lt_same_layout(t, out);
+            bool same = t->offset == out->offset && t->dtype == out->dtype &&
+                        lt_same_layout(t, out);
             LT_REQUIRE(same || !shares_memory(t, out), LT_ERR_ARGUMENT,
                        "%s: %s and %s share memory but are not the same view; clone one first", op,
                        names[b], names[a]);

@@ -125,7 +125,9 @@ static void draw_bernoulli(float *out, const uint32_t *words, const double *k)
 {
     int32_t threshold = (int32_t)(k[0] * 0x1p24);
 #pragma omp simd
-    for (int i = 0; i < PHILOX_GROUP; i++) out[i] = (int32_t)(words[i] >> 8) < threshold ? 1.f : 0.f;
+    for (int i = 0; i < PHILOX_GROUP; i++) {
+        out[i] = (int32_t)(words[i] >> 8) < threshold ? 1.f : 0.f;
+    }
 }
 
 static double normal_cdf(double z) { return 0.5 * erfc(-z * 0.70710678118654752); }
@@ -167,7 +169,8 @@ static lt_status normal_check(const void *p)
 static lt_status trunc_normal_check(const void *p)
 {
     const fill_args *f = p;
-    LT_REQUIRE(f->k[1] > 0, LT_ERR_ARGUMENT, "trunc_normal: std is %g; wanted more than 0", f->k[1]);
+    LT_REQUIRE(f->k[1] > 0, LT_ERR_ARGUMENT, "trunc_normal: std is %g; wanted more than 0",
+               f->k[1]);
     LT_REQUIRE(f->k[2] < f->k[3], LT_ERR_ARGUMENT, "trunc_normal: the cut-offs are %g and %g; "
                "wanted the smaller one first", f->k[2], f->k[3]);
     return fill_check("trunc_normal", p);
@@ -212,7 +215,8 @@ static lt_status bernoulli_check(const void *p)
     }
     LT_TRY(lt_check_dtype("bernoulli", "p", &f->p, LT_F32));
     LT_TRY(lt_check_same_shape("bernoulli", "y", &f->y, "p", &f->p));
-    LT_REQUIRE(lt_is_dense(&f->p), LT_ERR_ARGUMENT, "bernoulli: p is a view with gaps; clone it first");
+    LT_REQUIRE(lt_is_dense(&f->p), LT_ERR_ARGUMENT,
+               "bernoulli: p is a view with gaps; clone it first");
     // Both lie in memory in the same order, so they can be walked flat.
     bool same = lt_same_layout(&f->y, &f->p);
     LT_REQUIRE(same, LT_ERR_ARGUMENT, "bernoulli: y and p lie in memory in different orders");
@@ -405,7 +409,9 @@ static void dropout_range(const dropout_args *d, const lt_walk *w, stream s, int
         const float *x = read_row(w, 1, &d->x, at, n, xs);
         const uint32_t *u = words + first;
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++) out[i] = (int32_t)(u[i] >> 8) >= threshold ? x[i] * scale : 0.f;
+        for (int64_t i = 0; i < n; i++) {
+            out[i] = (int32_t)(u[i] >> 8) >= threshold ? x[i] * scale : 0.f;
+        }
         if (lt_present(&d->residual)) {
             const float *r = read_row(w, 2, &d->residual, at, n, rs);
 #pragma omp simd
@@ -427,7 +433,8 @@ static lt_status dropout_run(const dropout_args *d, stream s)
 #pragma omp parallel num_threads(team)
     {
         int64_t t = omp_get_thread_num(), parts = omp_get_num_threads();
-        int64_t begin = groups * t / parts * PHILOX_GROUP, end = groups * (t + 1) / parts * PHILOX_GROUP;
+        int64_t begin = groups * t / parts * PHILOX_GROUP;
+        int64_t end = groups * (t + 1) / parts * PHILOX_GROUP;
         dropout_range(d, &w, s, begin, end < n ? end : n);
     }
     return LT_OK;

@@ -146,6 +146,9 @@ static double fold_output(const reduction *r, const char *from, int64_t begin, i
     int64_t inner = plan->gone[plan->nr - 1], stride = plan->rx[plan->nr - 1];
     int32_t dtype = r->x->dtype, size = lt_dtype_size(dtype);
     double acc = r->f->start;
+    if (plan->nr == 1 && stride == 1 && dtype == LT_F32) {
+        return fold_long(r->f, acc, (const float *)from + begin, end - begin, p);
+    }
     float buf[RUN];
     int64_t filled = 0;
     for (int64_t at = begin; at < end;) {
@@ -169,8 +172,8 @@ static double fold_output(const reduction *r, const char *from, int64_t begin, i
 }
 
 // ---- neighbouring outputs: columns -------------------------------------------------------------
-static void fold_columns(const reduction *r, double *acc, const char *from, int64_t n, int64_t begin,
-                         int64_t end, const float *p)
+static void fold_columns(const reduction *r, double *acc, const char *from, int64_t n,
+                         int64_t begin, int64_t end, const float *p)
 {
     const reduce_plan *plan = r->plan;
     int64_t stride = plan->kx[plan->nk - 1];
@@ -357,9 +360,11 @@ static lt_status reduce(const reduce_args *a, const fold *before, const fold *f,
     lt_status status = LT_OK;
     if (before) {
         status = fold_all(&(reduction){&plan, &a->x, before}, p, NULL);
-        for (int64_t k = 0; k < plan.outputs && before == &fold_sum; k++) p[k] /= (double)plan.count;
-        // exp(x - max) of an infinite maximum would be NaN: subtract 0 instead.
-        for (int64_t k = 0; k < plan.outputs && before == &fold_max; k++) if (isinf(p[k])) p[k] = 0;
+        for (int64_t k = 0; k < plan.outputs; k++) {
+            if (before == &fold_sum) p[k] /= (double)plan.count;
+            // exp(x - max) of an infinite maximum would be NaN: subtract 0 instead.
+            if (before == &fold_max && isinf(p[k])) p[k] = 0;
+        }
     }
     if (status == LT_OK) status = fold_all(&(reduction){&plan, &a->x, f}, acc, p);
     if (status == LT_OK) {

@@ -33,24 +33,46 @@ static void store_result(const extreme_args *a, int64_t offset, const char *from
     memcpy((char *)lt_data(&a->values) + offset * size, from, (size_t)size);
 }
 
-// Position of the greatest (sign 1) or smallest (-1) of n contiguous floats.
+static inline bool beats(float a, float b) { return (a > b) | ((a != a) & (b == b)); }
+
+// Position of the greatest (sign 1) or smallest (-1) of n contiguous floats: each of 32 lanes finds
+// its own first one, then they compete.
 static int64_t find_run(const float *x, int64_t n, float sign)
 {
-    float best = -INFINITY;
-    int32_t nan = 0;
-#pragma omp simd reduction(max:best) reduction(|:nan)
-    for (int64_t i = 0; i < n; i++) {
-        float v = sign * x[i];
-        best = v > best ? v : best;
-        nan |= v != v;
+    enum { LANES = 32 };
+    float best[LANES], winner = sign * x[0];
+    int32_t at[LANES];
+    int64_t index = 0, whole = n / LANES * LANES;
+    if (whole > 0) {
+        for (int j = 0; j < LANES; j++) {
+            best[j] = sign * x[j];
+            at[j] = j;
+        }
+        for (int64_t i = LANES; i < whole; i += LANES) {
+#pragma omp simd
+            for (int j = 0; j < LANES; j++) {
+                float v = sign * x[i + j];
+                bool better = beats(v, best[j]);
+                best[j] = better ? v : best[j];
+                at[j] = better ? (int32_t)i + j : at[j];
+            }
+        }
+        for (int j = 0; j < LANES; j++) {
+            bool tie = best[j] == winner || (best[j] != best[j] && winner != winner);
+            if (beats(best[j], winner) || (tie && at[j] < index)) {
+                winner = best[j];
+                index = at[j];
+            }
+        }
     }
-    for (int64_t i = 0; i < n; i++) {
-        if (nan ? x[i] != x[i] : sign * x[i] == best) return i;
+    for (int64_t i = whole; i < n; i++) {
+        if (beats(sign * x[i], winner)) {
+            winner = sign * x[i];
+            index = i;
+        }
     }
-    return 0;
+    return index;
 }
-
-static bool beats(float a, float b) { return a > b || (a != a && b == b); }
 
 static int64_t find_floats(const char *from, int32_t dtype, int64_t stride, int64_t n, float sign)
 {
@@ -96,7 +118,7 @@ static void find_columns(int32_t *at, const float *x, int64_t step, int64_t coun
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) {
             float v = sign * row[i];
-            bool better = (v > best[i]) | ((v != v) & (best[i] == best[i]));
+            bool better = beats(v, best[i]);
             best[i] = better ? v : best[i];
             at[i] = better ? (int32_t)r : at[i];
         }

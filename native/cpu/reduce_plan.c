@@ -34,7 +34,8 @@ lt_status reduce_check(const char *op, const lt_tensor *y, const lt_tensor *x, i
 }
 
 // Inserts a dimension so that strides fall.
-static int insert(int64_t *shape, int64_t *sx, int64_t *sy, int n, int64_t size, int64_t x, int64_t y)
+static int insert(int64_t *shape, int64_t *sx, int64_t *sy, int n, int64_t size, int64_t x,
+                  int64_t y)
 {
     int i = n;
     for (; i > 0 && sx[i - 1] < x; i--) {
@@ -103,6 +104,17 @@ static int64_t offset_of(const int64_t *shape, const int64_t *stride, int n, int
     return offset + i * stride[0];
 }
 
-int64_t reduce_kept_x(const reduce_plan *p, int64_t k) { return offset_of(p->kept, p->kx, p->nk, k); }
-int64_t reduce_kept_y(const reduce_plan *p, int64_t k) { return offset_of(p->kept, p->ky, p->nk, k); }
-int64_t reduce_gone_x(const reduce_plan *p, int64_t r) { return offset_of(p->gone, p->rx, p->nr, r); }
+int64_t reduce_kept_x(const reduce_plan *p, int64_t k)
+{
+    return offset_of(p->kept, p->kx, p->nk, k);
+}
+
+int64_t reduce_kept_y(const reduce_plan *p, int64_t k)
+{
+    return offset_of(p->kept, p->ky, p->nk, k);
+}
+
+int64_t reduce_gone_x(const reduce_plan *p, int64_t r)
+{
+    return offset_of(p->gone, p->rx, p->nr, r);
+}

@@ -65,7 +65,8 @@ static void radix_sort(item *a, item *spare, int64_t n)
     if (from != a) memcpy(a, from, (size_t)n * sizeof *a);
 }
 
-static void sort_line(const sort_args *a, const char *x, int64_t values, int64_t indices, item *line)
+static void sort_line(const sort_args *a, const char *x, int64_t values, int64_t indices,
+                      item *line)
 {
     int64_t n = a->x.shape[a->dim], k = a->values.shape[a->dim], step = a->x.stride[a->dim];
     int32_t dtype = a->x.dtype, size = lt_dtype_size(dtype);
@@ -90,7 +91,8 @@ static void sort_line(const sort_args *a, const char *x, int64_t values, int64_t
     char *to = (char *)lt_data(&a->values) + values * size;
     int64_t *at = lt_i64(&a->indices) + indices;
     for (int64_t i = 0; i < k; i++) {
-        memcpy(to + i * a->values.stride[a->dim] * size, x + line[i].at * step * size, (size_t)size);
+        const char *from = x + line[i].at * step * size;
+        memcpy(to + i * a->values.stride[a->dim] * size, from, (size_t)size);
         at[i * a->indices.stride[a->dim]] = line[i].at;
     }
 }

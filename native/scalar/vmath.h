@@ -164,6 +164,34 @@ VM_INLINE float vm_erf(float x)
     return vm_abs(x) > 0.92f ? big : x * p;
 }
 
+// The normal distribution function: 2^-(1 + t Q(t)) at x = -t, one minus that at t; within
+// 6.3e-8 of the true value.
+VM_INLINE float vm_normal_cdf(float x)
+{
+    float t = vm_clamp(vm_abs(x), 0.f, 20.f);
+    float q = 2.83491265e-06f;
+    q = q * t + -3.93776896e-05f;
+    q = q * t + 0.000186180235f;
+    q = q * t + 0.000136936382f;
+    q = q * t + -0.00706342014f;
+    q = q * t + 0.0524961784f;
+    q = q * t + 0.459208197f;
+    q = q * t + 1.15110521f;
+    float u = vm_clamp(t * q, 0.f, 124.f);
+    float whole = u + 12582912.f;
+    int32_t n = vm_bits(whole) - 0x4b400000;
+    float r = (whole - 12582912.f) - u;                    // 2^-u = 2^-n 2^r
+    float p = 0.000153455812f;
+    p = p * r + 0.00134001955f;
+    p = p * r + 0.00961849184f;
+    p = p * r + 0.0555032813f;
+    p = p * r + 0.240226468f;
+    p = p * r + 0.693147206f;
+    p = p * r + 1.f;
+    float small = p * vm_float((126 - n) << 23);
+    return x < 0.f ? small : 1.f - small;
+}
+
 // x = n pi/2 + r, in double: exact for |x| < 1e6, and within 2e-16 |x| beyond.
 VM_INLINE float vm_reduce_pi(float x, int32_t *n)
 {

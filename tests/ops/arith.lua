@@ -88,7 +88,8 @@ case("in place", nil, nil, { golden = false, check = function()
 end })
 
 case("dtypes", nil, nil, { golden = false, check = function()
-  local i, u, b, f = lt.ones({ 2 }, { dtype = "i64" }), lt.ones({ 2 }, { dtype = "u8" }), lt.ones({ 2 }, { dtype = "bool" }), lt.ones(2)
+  local f = lt.ones(2)
+  local i, u, b = f:cast "i64", f:cast "u8", f:cast "bool"
   assert((i + u):dtype() == "i64" and (u + u):dtype() == "u8" and (b + b):dtype() == "i64")
   assert((i + 1):dtype() == "i64" and (i + 0.5):dtype() == "f32" and (i / 2):dtype() == "f32")
   assert((f + f:cast("bf16")):dtype() == "f32" and (f:cast("bf16") * i):dtype() == "bf16")

@@ -60,6 +60,18 @@ static void functions_are_close(void **state)
     SWEEP(vm_cos, cos, 1e5f, 1.8);
 }
 
+static void normal_cdf_is_close(void **state)
+{
+    (void)state;
+    for (int i = -60000; i <= 60000; i++) {
+        float x = (float)i * 0.00037f;
+        double want = 0.5 * erfc(-x * 0.70710678118654752), got = vm_normal_cdf(x);
+        if (fabs(got - want) > 1e-7) fail_msg("normal_cdf(%.9g) is %.9g, not %.9g", x, got, want);
+    }
+    assert_true(vm_normal_cdf(-INFINITY) < 1e-30 && vm_normal_cdf(INFINITY) == 1);
+    assert_true(isnan(vm_normal_cdf(NAN)));
+}
+
 static void special_values(void **state)
 {
     (void)state;
@@ -102,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_are_close),
+        cmocka_unit_test(normal_cdf_is_close),
         cmocka_unit_test(special_values),
         cmocka_unit_test(pow_is_close),
     };

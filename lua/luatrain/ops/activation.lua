@@ -141,7 +141,9 @@ end
 
 local softplus = with_options("softplus",
   function(y, x, beta, threshold) return C.lt_softplus(y, x, beta, threshold) end,
-  function(dx, dy, x, beta, threshold) return C.lt_softplus_backward(dx, dy, x, beta, threshold) end)
+  function(dx, dy, x, beta, threshold)
+    return C.lt_softplus_backward(dx, dy, x, beta, threshold)
+  end)
 --- log(1 + e^(beta x)) / beta; x itself where beta x is above threshold. beta 1, threshold 20.
 function methods.softplus(x, beta, threshold)
   return softplus(as_float(x), beta or 1, threshold or 20)

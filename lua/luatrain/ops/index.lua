@@ -43,7 +43,8 @@ local gather = op.define {
   end,
 }
 
---- For dimension 1: y[i][j] = x[index[i][j]][j]. index has as many dimensions as x; y has its shape.
+--- For dimension 1: y[i][j] = x[index[i][j]][j]. index has as many dimensions as x; y has index's
+-- shape.
 function methods.gather(x, d, index)
   return gather(x, op.dim(x, d), ids_of("gather", index))
 end
@@ -92,7 +93,9 @@ local select_ids = op.define {
     x = x:contiguous()
     local y = Tensor.empty(selected_sizes(x, d, index), x:dtype())
     check(C.lt_index_select(y.c, x.c, index.c, d - 1))
-    if saved.active then saved.sizes, saved.d, saved.index, saved.skip = x:size(), d, index, skip end
+    if saved.active then
+      saved.sizes, saved.d, saved.index, saved.skip = x:size(), d, index, skip
+    end
     return y
   end,
   backward = function(saved, dy)
@@ -175,7 +178,8 @@ local masked_select = op.define {
   end,
 }
 
---- The elements of x where mask is true, in row-major order, as one dimension. x and mask broadcast.
+--- The elements of x where mask is true, in row-major order, as one dimension. x and mask
+-- broadcast.
 function methods.masked_select(x, mask)
   mask = mask_of("masked_select", mask)
   if mask:shape_text() ~= x:shape_text() then

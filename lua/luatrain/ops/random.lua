@@ -103,7 +103,8 @@ local uniform_ = in_place("uniform_",
   function(t, state, low, high) return C.lt_uniform(t, state, low, high) end)
 local normal_ = in_place("normal_",
   function(t, state, mean, std) return C.lt_normal(t, state, mean, std) end)
-local bernoulli_ = in_place("bernoulli_", function(t, state, p) return C.lt_bernoulli(t, state, nil, p) end)
+local bernoulli_ = in_place("bernoulli_",
+  function(t, state, p) return C.lt_bernoulli(t, state, nil, p) end)
 local trunc_normal_ = in_place("trunc_normal_", function(t, state, mean, std, low, high)
   return C.lt_trunc_normal(t, state, mean, std, low, high)
 end)

@@ -156,8 +156,8 @@ local function edges(x, d, before, after, mode)
   local n, parts = x:size(d), {}
   if mode == "reflect" then
     if before >= n or after >= n then
-      core.fail("pad: reflect needs paddings below the size: %d and %d, dimension %d has %d", before,
-        after, d, n)
+      core.fail("pad: reflect needs paddings below the size: %d and %d, dimension %d has %d",
+        before, after, d, n)
     end
     if before > 0 then parts[1] = x:narrow(d, 2, before):flip(d) end
     parts[#parts + 1] = x
@@ -293,7 +293,8 @@ function methods.unfold(x, d, size, step)
   d = op.dim(x, d)
   step = step or 1
   if size < 1 or size > x:size(d) or step < 1 then
-    core.fail("unfold: windows of %d every %d, dimension %d has %d elements", size, step, d, x:size(d))
+    core.fail("unfold: windows of %d every %d, dimension %d has %d elements", size, step, d,
+      x:size(d))
   end
   return unfold(x, d, size, step)
 end

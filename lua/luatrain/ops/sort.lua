@@ -1,5 +1,5 @@
---- Sorting along a dimension. Equal elements keep their order; NaN counts as the greatest. Positions
--- are i64 and count from 0.
+--- Sorting along a dimension. Equal elements keep their order; NaN counts as the greatest.
+-- Positions are i64 and count from 0.
 local core = require "luatrain.core"
 local op = require "luatrain.op"
 local Tensor = require "luatrain.tensor"
