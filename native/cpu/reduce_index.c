@@ -35,11 +35,11 @@ static void store_result(const extreme_args *a, int64_t offset, const char *from
 
 static inline bool beats(float a, float b) { return (a > b) | ((a != a) & (b == b)); }
 
-// Position of the greatest (sign 1) or smallest (-1) of n contiguous floats: each of 32 lanes finds
+// Position of the greatest (sign 1) or smallest (-1) of n contiguous floats: each of 16 lanes finds
 // its own first one, then they compete.
 static int64_t find_run(const float *x, int64_t n, float sign)
 {
-    enum { LANES = 32 };
+    enum { LANES = 16 };
     float best[LANES], winner = sign * x[0];
     int32_t at[LANES];
     int64_t index = 0, whole = n / LANES * LANES;

@@ -59,7 +59,8 @@ case("long_column", function(x) return x:sum(1) end, nil, { tolerance = 1e-5 })
 case("many shapes", nil, nil, { golden = false, check = function()
   -- Each way through the kernels against the plainest one: a copy that is row-major, reduced last.
   local x = lt.randn(5, 70, 3, 40)
-  local layouts = { x, x:contiguous "channels_last", x:permute(4, 2, 1, 3):contiguous():permute(3, 2, 4, 1) }
+  local layouts = { x, x:contiguous "channels_last",
+    x:permute(4, 2, 1, 3):contiguous():permute(3, 2, 4, 1) }
   for _, dims in ipairs { { 1 }, { 2 }, { 4 }, { 1, 3, 4 }, { 2, 3 }, { 1, 2, 3, 4 }, { 1, 4 } } do
     local rest, order, gone = {}, {}, {}
     for _, d in ipairs(dims) do gone[d] = true end
