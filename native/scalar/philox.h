@@ -1,9 +1,9 @@
 // philox: the counter-based generator Philox4x32-10.
 //
 // J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2,
-// 3", SC 2011: ten rounds of two 32x32-bit multiplications turn a 128-bit counter and a 64-bit key into
-// 128 random bits. Any part of a stream is reached without the parts before it, so results do not
-// depend on the number of threads.
+// 3", SC 2011: ten rounds of two 32x32-bit multiplications turn a 128-bit counter and a 64-bit key
+// into 128 random bits. Any part of a stream is reached without the parts before it, so results do
+// not depend on the number of threads.
 #ifndef LT_PHILOX_H
 #define LT_PHILOX_H
 

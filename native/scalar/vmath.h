@@ -97,7 +97,7 @@ VM_INLINE float vm_expm1(float x)
 {
     int32_t n;
     float r = vm_reduce_ln2(vm_clamp(x, -20.f, 89.f), &n);
-    float less = 1.f - vm_scale(1.f, vm_minus(0, n));                  // e^x - 1 = 2^n (e^r - 1 + 1 - 2^-n)
+    float less = 1.f - vm_scale(1.f, vm_minus(0, n));      // e^x - 1 = 2^n (e^r - 1 + 1 - 2^-n)
     float y = vm_scale(vm_expm1_poly(r) + less, n);
     return x == 0.f ? x : y;
 }
