@@ -68,28 +68,6 @@ compile() {
     ninja -C "$folder" ${NINJA_FLAGS:---quiet}
 }
 
-# The chord recipe from nothing to a report, on songs that it makes up.
-run_demo() {
-    out=$1
-    say "making up songs and rendering them"
-    build/luatrain run chord prepare --synthetic 24 --out "$out/data"
-    say "training"
-    build/luatrain run chord train --data "$out/data" --run "$out/run" --epochs 30 --rows 64 --save-every 0 \
-        --patience 0 --resume auto
-    say "evaluating on songs never heard"
-    build/luatrain run chord evaluate --data "$out/data" --checkpoint "$out/run/checkpoints/best.safetensors"
-    song=$(ls "$out"/run/report/test/lab/*.truth.lab | head -n 1)
-    printf '\n%-36s%s\n' "chords found" "chords played, with their own times"
-    paste "${song%.truth.lab}.lab" "$song" | head -n 12 | expand -t 12
-    cat <<END
-
-A run directory: $out/run
-  history.json, checkpoints/best.safetensors, checkpoints/latest.safetensors
-  report/index.html, report/loss.png, report/test/confusion.png
-  ${song%.truth.lab}.lab beside its truth $song
-END
-}
-
 command=${1:-build}
 [ $# -gt 0 ] && shift
 case $command in
@@ -119,7 +97,7 @@ demo)
     # shellcheck disable=SC2086
     install_packages $build_packages $run_packages
     compile build
-    run_demo "${1:-demo}"
+    exec build/luatrain recipes/chord/demo.lua "$@"
     ;;
 bench)
     # shellcheck disable=SC2086

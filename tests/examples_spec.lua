@@ -23,6 +23,25 @@ end
 describe("examples", function()
   teardown(function() os.execute("rm -rf " .. folder) end)
 
+  it("fit finds the curve below its noise", function()
+    local r = luatrain "examples/fit.lua"
+    assert.are.equal(0, r.code, r.output)
+    local loss = tonumber(r.output:match "step 500  loss ([%d.]+)")
+    assert.is_true(loss < 0.02)  -- the noise has a variance of 0.01
+  end)
+
+  it("look and notes read what the library writes", function()
+    os.execute("mkdir -p " .. folder)
+    lt.audio.save(folder .. "/a.wav", lt.linspace(0, 300, 8000):sin() * 0.5, 8000)
+    local r = luatrain("examples/look.lua", folder .. "/a.wav", folder .. "/a.png")
+    assert.are.equal(0, r.code, r.output)
+    assert.is_truthy(r.output:find "8000 Hz, 1 channels, 1.00 s")
+    lt.midi.write(folder .. "/a.mid", { notes = { { start = 0, stop = 1, pitch = 60, velocity = 80 } } })
+    r = luatrain("examples/notes.lua", folder .. "/a.mid", "5", folder .. "/b.mid")
+    assert.are.equal(0, r.code, r.output)
+    assert.are.equal(65, lt.midi.read(folder .. "/b.mid").notes[1].pitch)
+  end)
+
   it("wav_classes learns the folders of its README", function()
     make_tones()
     local run = folder .. "/run"
