@@ -141,7 +141,7 @@ for name in ([[sample_rate hop fmin n_bins bins_per_octave tuning filter_scale s
 end
 
 local function positive(name, value)
-  if type(value) ~= "number" or not (value > 0) then
+  if type(value) ~= "number" or value <= 0 or value ~= value then
     core.fail("cqt: %s is %s, wanted a number above 0", name, tostring(value))
   end
   return value
