@@ -224,6 +224,13 @@ function harness.check(case, golden)
   collectgarbage()
   collectgarbage()
   local after = lt.memory().storages
+  if after ~= before then
+    -- A trace may hold on to a table that it was compiled for (seen in 1 run of 6).
+    jit.flush()
+    collectgarbage()
+    collectgarbage()
+    after = lt.memory().storages
+  end
   assert(after == before, ("%s: %d storages before, %d after"):format(case.name, before, after))
 end
 
