@@ -204,7 +204,7 @@ static lt_status forward(const lt_conv_geometry *g, void *y, const void *x, cons
                          const float *bias)
 {
     if (lt_depthwise_fits(g)) return lt_depthwise_forward(g, y, x, w, bias);
-    if (takes_winograd(g) && !bias) return lt_winograd_forward(g, y, x, w);
+    if (takes_winograd(g)) return lt_winograd_forward(g, y, x, w, bias);
     if (g->dtype == LT_F32) return forward_f32(g, y, x, w, bias);
     if (lt_dnn_bf16_fast()) {
         lt_status s = lt_dnn_conv_forward(g, y, x, w, bias, false);

@@ -22,9 +22,10 @@ lt_status lt_patches_backward_data(const lt_conv_geometry *g, float *dx, const f
 lt_status lt_patches_backward_weights(const lt_conv_geometry *g, float *dw, const float *x,
                                       const float *dy);
 
-// 3x3, stride 1, multiples of 32 channels; f32 or bf16 activations, f32 arithmetic, no bias.
+// 3x3, stride 1, multiples of 32 channels; f32 or bf16 activations, f32 arithmetic.
 bool lt_winograd_fits(const lt_conv_geometry *g);
-lt_status lt_winograd_forward(const lt_conv_geometry *g, void *y, const void *x, const float *w);
+lt_status lt_winograd_forward(const lt_conv_geometry *g, void *y, const void *x, const float *w,
+                              const float *bias);
 lt_status lt_winograd_backward_data(const lt_conv_geometry *g, void *dx, const void *dy,
                                     const float *w);
 lt_status lt_winograd_backward_weights(const lt_conv_geometry *g, float *dw, const void *x,

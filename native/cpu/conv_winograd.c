@@ -17,6 +17,7 @@ typedef struct wino {
     bool x_half, y_half;
     const void *x;
     void *y;
+    const float *bias;  // of y's channels, or NULL
     float *weights;     // (points, k / panel, c, panel)
 } wino;
 
@@ -95,10 +96,11 @@ VEC_INLINE void output_tile(const wino *p, const block *b, int64_t t, int64_t k,
         wino_output(half_way + j, m + 2, column, 1, m);
     }
     for (int i = 0; i < m; i++) wino_output(o + i * m, 1, half_way + i * (m + 2), 1, m);
+    const lt_vec bias = p->bias ? lt_vec_load(p->bias, k, false) : (lt_vec){0};
     for (int i = 0; i < m && at.row + i < p->oh; i++)
         for (int j = 0; j < m && at.column + j < p->ow; j++)
             lt_vec_store(p->y, ((at.n * p->oh + at.row + i) * p->ow + at.column + j) * p->k + k, half,
-                         o[i * m + j]);
+                         o[i * m + j] + bias);
 }
 
 #define EACH_CASE(function, half_flag, ...) \
@@ -331,11 +333,12 @@ static lt_status run_forward(wino *p, const weight_view *s)
     return status;
 }
 
-lt_status lt_winograd_forward(const lt_conv_geometry *g, void *y, const void *x, const float *w)
+lt_status lt_winograd_forward(const lt_conv_geometry *g, void *y, const void *x, const float *w,
+                              const float *bias)
 {
     wino p = {.n = g->n, .h = g->h, .w = g->w, .c = g->ci, .oh = g->oh, .ow = g->ow, .k = g->co,
-              .pad_h = g->pad_h, .pad_w = g->pad_w, .x = x, .y = y, .x_half = g->dtype == LT_BF16,
-              .y_half = g->dtype == LT_BF16};
+              .pad_h = g->pad_h, .pad_w = g->pad_w, .x = x, .y = y, .bias = bias,
+              .x_half = g->dtype == LT_BF16, .y_half = g->dtype == LT_BF16};
     choose_tiles(&p);
     return run_forward(&p, &(weight_view){(float *)w, g->ci * 9, 9, false});
 }

@@ -27,10 +27,11 @@ end
 local function winograd(n, channels, h, w, outputs, padding, dtype)
   local x = lt.randn(n, channels, h, w):cast(dtype)
   local weight = lt.randn(outputs, channels, 3, 3) / math.sqrt(9 * channels)
+  local bias = lt.randn(outputs)
   local tolerance = dtype == "bf16" and 0.02 or 5e-5
   local function run(part, dy)
     local a, b = part:clone():set_requires_grad(), weight:clone():set_requires_grad()
-    local y = lt.conv2d(a, b, nil, 1, padding)
+    local y = lt.conv2d(a, b, bias, 1, padding)
     y:backward(dy)
     return y:detach(), a.grad, b.grad
   end
