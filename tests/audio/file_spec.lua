@@ -136,4 +136,37 @@ describe("sound files", function()
     refused("wanted a tensor", audio.save, path "x.wav", { 1, 2 }, 8000)
     refused("it must be (T) or (C, T)", audio.save, path "x.wav", lt.zeros(2, 2, 2), 8000)
   end)
+
+  it("and features survive failing allocations", function()
+    local C = require("luatrain.core").C
+    local mel, signal = audio.Mel {}, lt.randn(2, 9000)
+    local q = audio.Cqt { n_bins = 24, fmin = 220 }
+    local grown = signal:clone():set_requires_grad()
+    local jobs = {
+      function() audio.load(path "a.wav", { sample_rate = 16000 }) end,
+      function() audio.save(path "again.wav", x, 8000) end,
+      function() mel(signal) end,
+      function() q(signal) end,
+      function() audio.istft(audio.stft(signal)) end,
+      function() mel(grown):sum():backward() end,
+    }
+    for _, job in ipairs(jobs) do
+      lt.scope(job)  -- what is kept for good is made now
+      grown.grad = nil
+      collectgarbage()
+      collectgarbage()
+      local before, failed = lt.memory().storages, 0
+      for n = 1, 12 do
+        C.lt_memory_fail_at(n)
+        local ok = pcall(lt.scope, job)
+        C.lt_memory_fail_at(0)
+        if not ok then failed = failed + 1 end
+        grown.grad = nil
+        collectgarbage()
+        collectgarbage()
+        assert.are.equal(before, lt.memory().storages)
+      end
+      assert.is_true(failed > 0)
+    end
+  end)
 end)
