@@ -371,7 +371,7 @@ local function value_text(value)
   if type(value) == "table" then
     local items = {}
     for i, item in ipairs(value) do items[i] = value_text(item) end
-    return table.concat(items, ",")
+    return #items > 0 and table.concat(items, ",") or "none"
   end
   if type(value) == "number" then return ("%.14g"):format(value) end
   if value == "" then return "''" end

@@ -1,7 +1,5 @@
 -- A data set for loader tests, made again in each worker: random vectors, some samples damaged,
--- some slow.
-local lt = require "luatrain"
-
+-- some slow. `lt` is there without a require.
 return function(arguments)
   local set = lt.data.from(arguments.count, function(i)
     if arguments.damaged and i % arguments.damaged == 0 then error("sample is broken", 0) end

@@ -141,7 +141,11 @@ end
 
 local function receive(self)
   local started = C.lt_time()
-  check(C.lt_loader_next(self.handle, note, size, count))
+  if C.lt_loader_next(self.handle, note, size, count) ~= 0 then
+    local kind, text = ffi.string(C.lt_error()):match "^(.-)\1(.*)$"
+    failure.raise(kind and kind ~= "" and kind or "run", "loader worker: %s",
+      text or ffi.string(C.lt_error()))
+  end
   self.stalled = self.stalled + C.lt_time() - started
   local Tensor = require "luatrain.tensor"
   local message = buffer.decode(ffi.string(note[0], size[0]))

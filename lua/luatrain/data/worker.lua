@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local buffer = require "string.buffer"
 local core = require "luatrain.core"
+local failure = require "luatrain.failure"
 local C, check = core.C, core.check
 
 local worker = {}
@@ -62,9 +63,9 @@ local function send(loader, job, batch, damaged)
   check(C.lt_loader_done(loader, job, text, #text))
 end
 
---- Body of a worker thread; called by the loader in C.
-function worker.main(pointer, text)
-  require "luatrain"
+-- Takes jobs until the loader closes.
+local function work(pointer, text)
+  _G.lt = require "luatrain"  -- there without a require, as in the program itself
   local loader = ffi.cast("lt_loader *", pointer)
   local job, bytes, size = ffi.new "lt_job *[1]", ffi.new "const char *[1]", ffi.new "int64_t[1]"
   local scope = require "luatrain.scope"
@@ -74,6 +75,15 @@ function worker.main(pointer, text)
     local task = buffer.decode(ffi.string(bytes[0], size[0]))
     scope.run(function() send(loader, job[0], worker.make(set, task, stop)) end)
   end
+end
+
+--- Body of a worker thread; called by the loader in C. An error leaves as the text "kind\1message",
+-- kind being empty for what is no failure with an exit code.
+function worker.main(pointer, text)
+  local ok, e = pcall(work, pointer, text)
+  if ok then return end
+  local known = failure.of(e)
+  error(("%s\1%s"):format(known and known.kind or "", tostring(e)), 0)
 end
 
 return worker
