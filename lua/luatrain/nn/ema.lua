@@ -1,11 +1,14 @@
 -- ema: a moving average of a model's weights (B. Polyak and A. Juditsky 1992; decay as in TensorFlow's
 -- ExponentialMovingAverage, whose warm-up uses (1 + n) / (10 + n)).
 
+local ffi = require "ffi"
 local core = require "luatrain.core"
-local op = require "luatrain.op"
+local scope = require "luatrain.scope"
 local options = require "luatrain.nn.options"
 
 local C, check, fail = core.C, core.check, core.fail
+
+local list_of = ffi.typeof "lt_tensor *[?]"
 
 local EMA = {}
 EMA.__index = EMA
@@ -27,7 +30,7 @@ local function new(model, given)
     for _, entry in ipairs(list) do
       local i = #self.names + 1
       self.names[i], self.weights[i] = entry[1], entry[2]
-      self.averages[i] = op.no_grad(function() return entry[2]:detach():clone() end)
+      self.averages[i] = scope.keep(entry[2]:detach():clone())
     end
   end
   self.averaged = #model:named_parameters()
@@ -39,14 +42,11 @@ function EMA:update()
   self.updates = self.updates + 1
   local decay = self.decay
   if self.warmup then decay = math.min(decay, (1 + self.updates) / (10 + self.updates)) end
-  for i, weight in ipairs(self.weights) do
-    local average = self.averages[i]
-    if i <= self.averaged then
-      check(C.lt_lerp(average.c, average.c, weight.c, 1 - decay))
-    else
-      check(C.lt_copy(average.c, weight.c))
-    end
-  end
+  local n = self.averaged
+  local averages, weights = list_of(n), list_of(n)
+  for i = 1, n do averages[i - 1], weights[i - 1] = self.averages[i].c, self.weights[i].c end
+  check(C.lt_ema_update(n, averages, weights, decay))
+  for i = n + 1, #self.weights do check(C.lt_copy(self.averages[i].c, self.weights[i].c)) end
 end
 
 -- Exchanges the model's weights with the averages.
