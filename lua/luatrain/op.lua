@@ -3,6 +3,8 @@
 -- A node is the `saved` table that a forward filled. Backward walks the nodes that the result
 -- depends on from the youngest to the oldest, adds gradients up, and drops each node's tensors as
 -- it passes.
+local ffi = require "ffi"
+local clear = require "table.clear"
 local core = require "luatrain.core"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
@@ -217,6 +219,10 @@ function op.dim(x, d)
 end
 
 -- ---- backward -----------------------------------------------------------------------------------
+local function older(a, b)
+  return a.serial > b.serial
+end
+
 -- Nodes that `root` depends on, youngest first.
 local function reachable(root)
   local list, seen, stack = {}, { [root] = true }, { root }
@@ -237,24 +243,43 @@ local function reachable(root)
       end
     end
   end
-  table.sort(list, function(a, b) return a.serial > b.serial end)
+  for i = 2, #list do
+    if list[i].serial > list[i - 1].serial then
+      table.sort(list, older)
+      break
+    end
+  end
   return list
 end
 
 -- A gradient that nothing else holds may become a parameter's .grad as it is.
-local function own_gradient(g, node, dy1, dy2, dy3)
+local function own_gradient(g, node, grads, dy1, dy2, dy3)
   if g == dy1 or g == dy2 or g == dy3 or g.uses or g.kept or g.c.storage.refs ~= 1 then return false end
   for _, value in pairs(node) do
     if value == g then return false end
   end
-  return true
+  local times = 0
+  for i = 1, node.count do
+    if grads[i] == g then times = times + 1 end
+  end
+  return times == 1
 end
+
+local tensor_bytes = ffi.sizeof "lt_tensor"
 
 local function add_to_leaf(t, g, stealable)
   if t.grad then
     check(C.lt_add(t.grad.c, t.grad.c, g.c))
   elseif stealable then
-    t.grad = scope.keep(g)
+    local spare = t.spare_grad
+    if spare and spare.c.storage == nil then
+      -- the value moves into the tensor that the optimizer emptied: no finaliser to make again
+      ffi.copy(spare.c, g.c, tensor_bytes)
+      g.c.storage = nil
+      t.grad = spare
+    else
+      t.grad = scope.keep(g)
+    end
   else
     local copy = scope.keep(g:like())
     check(C.lt_copy(copy.c, g.c))
@@ -327,7 +352,7 @@ local function step_back(node, retain, release)
         if input.hooks then
           for _, hook in ipairs(input.hooks) do g = hook(g) or g end
         end
-        add_to_leaf(input, g, own_gradient(g, node, dy1, dy2, dy3))
+        add_to_leaf(input, g, own_gradient(g, node, grads, dy1, dy2, dy3))
       end
     end
   end
@@ -340,9 +365,9 @@ local function step_back(node, retain, release)
     drop_output(node.y3)
   end
   if not retain then
-    for key in pairs(node) do
-      if key ~= "name" and key ~= "serial" then node[key] = nil end
-    end
+    local name = node.name
+    clear(node)
+    node.name = name
   end
 end
 

@@ -122,13 +122,14 @@ function Optimizer:learning_rate()
   return self.param_groups[1].lr
 end
 
---- Lets go of all gradients, and of their memory.
+--- Lets go of all gradients, and of their memory. The tensors that were the gradients are used again
+-- for the next ones.
 function Optimizer:zero_grad()
   for _, group in ipairs(self.param_groups) do
     for _, p in ipairs(group.params) do
       if p.grad then
         p.grad:release()
-        p.grad = nil
+        p.spare_grad, p.grad = p.grad, nil
       end
     end
   end
