@@ -332,6 +332,13 @@ local function check_gradient(node, i, input, g)
   end
 end
 
+-- Where bf16 met f32, the gradient of the bf16 side comes back in f32.
+local function in_dtype(g, input)
+  local y = g:like(input:dtype())
+  check(C.lt_copy(y.c, g.c))
+  return y
+end
+
 -- Outputs of a node whose gradients are all used: nothing on the tape looks at them again.
 local function drop_output(y)
   if y and y.node and not y.kept and not y.retains_grad then y:release() end
@@ -346,6 +353,7 @@ local function step_back(node, retain, release)
     if g and node.needs[i] then
       local input = node.inputs[i]
       check_gradient(node, i, input, g)
+      if g.c.dtype ~= input.c.dtype then g = in_dtype(g, input) end
       if input.node then
         add_to_pending(input, g)
       else

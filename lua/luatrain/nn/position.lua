@@ -1,7 +1,6 @@
 -- position: telling a sequence where its elements stand (Vaswani et al. 2017, section 3.5).
 
 local ffi = require "ffi"
-local lt = require "luatrain"
 local core = require "luatrain.core"
 local tensor = require "luatrain.tensor"
 local init = require "luatrain.nn.initialize"
