@@ -2,7 +2,7 @@
 //
 // A fold maps each element by g(x, p), p being a number for each output (a mean, a maximum), and
 // combines the results by + * max or min. Where the reduced elements are neighbours in memory, runs
-// are folded in f32 lanes of at most 1024 elements and the parts in double; where the outputs are
+// are folded in f32 lanes, 256 elements at a time, and the parts in double; where the outputs are
 // neighbours (columns: bias gradients, channels-last statistics), four rows at a time are folded
 // in f32 and added to a double for each column. Partial results of threads are combined in order,
 // so that results depend on the number of threads but not on their timing.
@@ -12,7 +12,7 @@
 
 #include "../scalar/vmath.h"
 
-enum { RUN = 1024, ROWS = 4 };
+enum { RUN = 256, ROWS = 4 };
 
 typedef struct fold {
     double start;
