@@ -97,7 +97,7 @@ local function new(class, params, options)
     core.fail("%s: parameters are a %s, not a list of tensors", class.name, type(params))
   end
   local self = setmetatable({ name = class.name, state = {}, param_groups = {}, known = {},
-    count = 0 }, class)
+    count = 0, last = {} }, class)
   self.defaults = merged(class.name, class.options, options)
   check_options(class.name, self.defaults)
   local first = params[1]
@@ -109,6 +109,7 @@ local function new(class, params, options)
   if self.count == 0 then core.fail("%s: no parameters", class.name) end
   -- What the kernel reads: learning rate and step; norm and clip factor.
   self.clock, self.norm, self.scale = scalar("f64", 2), scalar "f32", scalar "f32"
+  self.time = self.clock:data()
   return self
 end
 
@@ -181,6 +182,42 @@ local function lists_of(self, bucket, names)
   return lists
 end
 
+local function run(self, group, bucket, lists, scale)
+  self.time[0], self.time[1] = group.lr, bucket.step + 1
+  self:update(group, #bucket, lists, scale)
+  bucket.step = bucket.step + 1
+  for i = 1, #bucket do self.state[bucket[i]].step = bucket.step end
+end
+
+-- What the last step did, while it holds: all parameters of the group in one bucket. Small models
+-- take many steps a second, and only the gradients' addresses change between two of them.
+local function first_step(self, group, scale)
+  local names = self:state_names(group)
+  local buckets = buckets_of(self, group)
+  for _, bucket in ipairs(buckets) do
+    bucket.lists = lists_of(self, bucket, names)
+    run(self, group, bucket, bucket.lists, scale)
+  end
+  local bucket = buckets[1]
+  local whole = bucket and #bucket == #group.params
+  self.last[group] = whole and bucket or nil
+  if whole then bucket.names = table.concat(names, " ") end
+end
+
+local function repeat_step(self, group, scale)
+  local bucket = self.last[group]
+  if not bucket or #bucket ~= #group.params then return false end
+  if bucket.names ~= table.concat(self:state_names(group), " ") then return false end
+  local grads = bucket.lists.grads
+  for i = 1, #bucket do
+    local g = bucket[i].grad
+    if not g then return false end
+    grads[i - 1] = g.c
+  end
+  run(self, group, bucket, bucket.lists, scale)
+  return true
+end
+
 local function all_gradients(params)
   local grads = {}
   for _, p in ipairs(params) do
@@ -214,17 +251,9 @@ function Optimizer:step(options)
     if options.skip_nonfinite and not finite then return norm end
     if not options.max_norm then scale = nil end
   end
-  for _, group in ipairs(self.param_groups) do
-    local names = self:state_names(group)
-    for _, bucket in ipairs(buckets_of(self, group)) do
-      self.clock:set(group.lr, 1)
-      self.clock:set(bucket.step + 1, 2)
-      self:update(group, #bucket, lists_of(self, bucket, names), scale)
-      for i = 1, #bucket do
-        local state = self.state[bucket[i]]
-        state.step = state.step + 1
-      end
-    end
+  for i = 1, #self.param_groups do
+    local group = self.param_groups[i]
+    if not repeat_step(self, group, scale) then first_step(self, group, scale) end
   end
   return norm
 end
@@ -293,6 +322,7 @@ function Optimizer:load_state_dict(dict)
       end
     end
   end
+  self.last = {}
   for i, group in ipairs(self.param_groups) do
     for key, value in pairs(dict.param_groups[i]) do
       if key ~= "params" then group[key] = type(value) == "table" and { unpack(value) } or value end

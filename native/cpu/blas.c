@@ -99,7 +99,12 @@ void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const
         return;
     }
     if (lt_dnn_available()) {
+        // Up to here (20 microseconds on one thread) waking others gains nothing.
+        const int threads = omp_get_max_threads();
+        const bool alone = m * n * k <= 1 << 21 && threads > 1;
+        if (alone) omp_set_num_threads(1);
         lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+        if (alone) omp_set_num_threads(threads);
         return;
     }
     pthread_once(&loaded, load);
