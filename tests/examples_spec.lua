@@ -30,6 +30,12 @@ describe("examples", function()
     assert.is_true(loss < 0.02)  -- the noise has a variance of 0.01
   end)
 
+  it("trainer fits a sine", function()
+    local r = luatrain "examples/trainer.lua"
+    assert.are.equal(0, r.code, r.output)
+    assert.is_true(tonumber(r.output:match "best validation loss ([%d.]+)") < 0.01)
+  end)
+
   it("look and notes read what the library writes", function()
     os.execute("mkdir -p " .. folder)
     lt.audio.save(folder .. "/a.wav", lt.linspace(0, 300, 8000):sin() * 0.5, 8000)

@@ -238,6 +238,46 @@ describe("luatrain run RECIPE train", function()
     assert.equal(0, train(run, "--resume", run).code)
   end)
 
+  it("says when nothing is left to do", function()
+    local run = fs.join(program.folder(), "r")
+    assert.equal(0, train(run, "--epochs", "1").code)
+    local result = train(run, "--resume", "auto")
+    assert.equal(0, result.code)
+    assert.is_truthy(result.err:find("nothing is left to do: 1 epochs are behind", 1, true))
+  end)
+
+  it("refuses damaged checkpoints with one line that names the file", function()
+    local safetensors = require "luatrain.safetensors"
+    local folder = program.folder()
+    local run = fs.join(folder, "r")
+    assert.equal(0, train(run, "--epochs", "1").code)
+    local tensors, metadata = safetensors.load(fs.join(run, "checkpoints/latest.safetensors"))
+    local good = metadata.luatrain
+    local function changed(pattern, replacement)
+      local text, count = good:gsub(pattern, replacement)
+      assert.is_true(count > 0, pattern)
+      return text
+    end
+    local path = fs.join(folder, "bad.safetensors")
+    for _, text in ipairs {"{", "[]", '{"version":1}', '{"version":1,"facts":3}', '{"facts":{},"version":1}',
+      changed('"version":1', '"version":2'), changed('"at":%b{}', '"at":5'),
+      changed('"tally":%b{}', '"tally":[1]'),
+      changed('"rng":%b{}', '"rng":{"$tensor":"train/gone"}'), changed('"rng":%b{}', '"rng":"x"'),
+      changed('"history":%b{}', '"history":{"text":"["}'), changed('"position":%d+', '"position":"x"'),
+      changed('"config":{', '"config":{"epochs":"many",')} do
+      safetensors.save(path, tensors, {luatrain = text})
+      local result = train(fs.join(folder, "new"), "--resume", path, "--epochs", "2")
+      local line = program.last_line(result.err)
+      assert.is_truthy(result.code == 4 or result.code == 3, line)
+      assert.is_truthy(line:find("bad.safetensors", 1, true), line)
+      fs.remove_tree(fs.join(folder, "new"))
+    end
+    fs.write(path, fs.read(fs.join(run, "checkpoints/latest.safetensors")):sub(1, -5))
+    local result = train(fs.join(folder, "new"), "--resume", path)
+    assert.equal(4, result.code)
+    assert.is_truthy(program.last_line(result.err):find("bad.safetensors", 1, true))
+  end)
+
   it("stops a diverged run with its cause, and keeps the checkpoint from before", function()
     local folder = program.folder()
     local result = train(fs.join(folder, "a"), "--bad-log")

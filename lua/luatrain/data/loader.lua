@@ -43,7 +43,6 @@ function loader.new(set, options)
     is_damaged = {},     -- by index
     seen = 0,
     number = 0,          -- of the batch delivered last, from 1 within its epoch
-    stalled = 0,         -- seconds spent waiting for data
   }, Loader)
   if self.batch_size < 1 or self.batch_size % 1 ~= 0 then
     core.fail("loader: batch_size is %s, wanted a whole number from 1", tostring(self.batch_size))
@@ -140,13 +139,11 @@ local function open_threads(self)
 end
 
 local function receive(self)
-  local started = C.lt_time()
   if C.lt_loader_next(self.handle, note, size, count) ~= 0 then
     local kind, text = ffi.string(C.lt_error()):match "^(.-)\1(.*)$"
     failure.raise(kind and kind ~= "" and kind or "run", "loader worker: %s",
       text or ffi.string(C.lt_error()))
   end
-  self.stalled = self.stalled + C.lt_time() - started
   local Tensor = require "luatrain.tensor"
   local message = buffer.decode(ffi.string(note[0], size[0]))
   local batch = message.rest

@@ -194,6 +194,10 @@ function commands.train(recipe, values, options)
   if from then
     trainer:load_checkpoint(from)
     journal:line("resumed from %s: epoch %d, step %d", from, trainer.at.epoch, trainer.at.step)
+    if trainer:is_over() then
+      journal:line("nothing is left to do: %d epochs are behind; more go on with --epochs",
+        trainer.history.epochs)
+    end
   end
   trainer.at_end = function() finish(trainer, recipe, sets, options.report ~= false) end
   return trainer:train(), run

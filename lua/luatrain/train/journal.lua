@@ -135,7 +135,7 @@ function Journal:epoch(label, at, row, best, seconds)
   end
   local waited = 100 * seconds.data / math.max(seconds.train, 1e-9)
   self:line("%s, %s%s: %s%s", label, clock(C.lt_time() - self.started),
-    waited >= 5 and (" (%.0f %% of training waiting for data)"):format(waited) or "",
+    waited >= 5 and seconds.data > 1 and (" (%.0f %% of training waiting for data)"):format(waited) or "",
     table.concat(parts, ", "), best and (" (best %s)"):format(best) or "")
 end
 

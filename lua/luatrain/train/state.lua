@@ -80,8 +80,10 @@ function methods:load_checkpoint(path)
   scope.run(function()
     local weights, state, facts = checkpoint.load(path)
     if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
-    self.model:load_state_dict(weights)
-    self:load_state_dict(state)
+    failure.wrap("data", path .. ": ", function()
+      self.model:load_state_dict(weights)
+      self:load_state_dict(state)
+    end)
     self:note_differences(facts)
   end)
 end
