@@ -18,8 +18,14 @@ static bool is_integer(int32_t dtype)
                 type v = from_[i]; \
                 to_at = value; \
             } \
+        } else if (stride == 0) { \
+            type v = *from_; \
+            _Pragma("omp simd") for (int64_t i = 0; i < n; i++) to_at = value; \
         } else { \
-            for (int64_t i = 0; i < n; i++) { type v = from_[i * stride]; to_at = value; } \
+            for (int64_t i = 0; i < n; i++) { \
+                type v = from_[i * stride]; \
+                to_at = value; \
+            } \
         } \
         break; \
     }
