@@ -376,10 +376,12 @@ static void fft_columns(const fft_plan *p, cvec *x, cvec *t)
     for (int c = 0; c < p->b; c++) fft_small_run(&p->col, x + c, p->b, NULL, x + c, p->b, t);
 }
 
-FFT_INLINE void fft_row(const fft_plan *p, const cvec *x, int r, cvec *y, long ys, cvec *t)
+// Row r of x, whose rows are `pitch` points apart.
+FFT_INLINE void fft_row(const fft_plan *p, const cvec *x, int pitch, int r, cvec *y, long ys,
+                        cvec *t)
 {
     const float *tw = r ? p->tw + 2 * (size_t)r * p->b : NULL;
-    fft_small_run(&p->row, x + (size_t)r * p->b, 1, tw, y, ys, t);
+    fft_small_run(&p->row, x + (size_t)r * pitch, 1, tw, y, ys, t);
 }
 
 static void fft_bluestein(const fft_plan *p, const cvec *x, cvec *y, cvec *t)
@@ -405,7 +407,7 @@ static void fft_complex(const fft_plan *p, cvec *x, cvec *y, cvec *t)
         return;
     }
     fft_columns(p, x, t);
-    for (int r = 0; r < p->a; r++) fft_row(p, x, r, y + r, p->a, t);
+    for (int r = 0; r < p->a; r++) fft_row(p, x, p->b, r, y + r, p->a, t);
 }
 
 #endif

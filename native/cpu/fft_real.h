@@ -15,7 +15,7 @@ typedef struct frame_plan {
 
 // Scratch of one thread.
 typedef struct frame_work {
-    cvec *x;       // m points: the frames, then their half-done transform
+    cvec *x;       // m points: the frames, then their half-done transform, rows frame_pitch apart
     cvec *z;       // m points (whole transforms), or two rows
     cvec *t;       // fft scratch
     cvec *out;     // n / 2 + 1 bins; powers lie here as plain vectors
@@ -26,11 +26,16 @@ typedef struct frame_work {
 
 static inline int64_t frame_groups(int64_t frames) { return (frames + LT_LANES - 1) / LT_LANES; }
 
+// Rows of the half-done transform lie an odd number of points apart: at a power of two, the points of
+// a column would share the same few sets of the first-level cache.
+static inline int frame_pitch(const fft_plan *p) { return p->b | 1; }
+
 // Bytes of scratch for one thread; with base, also lays it out.
 static int64_t frame_work_layout(frame_work *w, const fft_plan *p, char *base)
 {
     int64_t at = 0;
-    int64_t sizes[] = {(int64_t)sizeof(cvec) * p->m, (int64_t)sizeof(cvec) * (p->m + p->b * 2),
+    int64_t sizes[] = {(int64_t)sizeof(cvec) * p->a * frame_pitch(p),
+                       (int64_t)sizeof(cvec) * (p->m + p->b * 2),
                        (int64_t)sizeof(cvec) * fft_scratch_points(p),
                        (int64_t)sizeof(cvec) * (p->n / 2 + 1),
                        (int64_t)sizeof(float) * LT_LANES * p->n, (int64_t)sizeof(float) * p->n};
@@ -134,14 +139,15 @@ static void frame_load_columns(const fft_plan *p, const float *const lane[LT_LAN
                                const float *window, cvec *x, cvec *t)
 {
     enum { BLOCK = LT_LANES / 2 };  // points in one transposed square
+    int pitch = frame_pitch(p);
     for (int c = 0; c < p->b; c += BLOCK) {
         int width = p->b - c < BLOCK ? p->b - c : BLOCK;
         for (int r = 0; r < p->a; r++) {
-            int at = r * p->b + c;
-            frame_block(lane, window, 2 * at, 2 * width, (vec *)(x + at));
+            cvec *row = x + (int64_t)r * pitch + c;
+            frame_block(lane, window, 2 * (r * p->b + c), 2 * width, (vec *)row);
         }
         for (int i = c; i < c + width; i++)
-            fft_small_run(&p->col, x + i, p->b, NULL, x + i, p->b, t);
+            fft_small_run(&p->col, x + i, pitch, NULL, x + i, pitch, t);
     }
 }
 
@@ -198,18 +204,18 @@ FFT_INLINE void frame_unpack_all(int kind, const fft_plan *p, const cvec *z, cve
 FFT_INLINE void frame_unpack_rows(int kind, const fft_plan *p, const cvec *x, cvec *rows, cvec *out,
                                   cvec *t)
 {
-    int a = p->a, b = p->b;
+    int a = p->a, b = p->b, pitch = frame_pitch(p);
     cvec *low = rows, *high = rows + b;
-    fft_row(p, x, 0, low, 1, t);
+    fft_row(p, x, pitch, 0, low, 1, t);
     frame_ends(kind, p, low[0], out);
     for (int c = 1; 2 * c <= b; c++) frame_pair(kind, p, low[c], low[b - c], a * c, out);
     for (int r = 1; 2 * r < a; r++) {
-        fft_row(p, x, r, low, 1, t);
-        fft_row(p, x, a - r, high, 1, t);
+        fft_row(p, x, pitch, r, low, 1, t);
+        fft_row(p, x, pitch, a - r, high, 1, t);
         for (int c = 0; c < b; c++) frame_pair(kind, p, low[c], high[b - 1 - c], r + a * c, out);
     }
     if (a % 2 == 0) {
-        fft_row(p, x, a / 2, low, 1, t);
+        fft_row(p, x, pitch, a / 2, low, 1, t);
         for (int c = 0; 2 * c < b; c++)
             frame_pair(kind, p, low[c], low[b - 1 - c], a / 2 + a * c, out);
     }
