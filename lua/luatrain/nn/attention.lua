@@ -143,7 +143,6 @@ local function explicit(self, q, k, v, o, bias)
   if self.training and self.dropout > 0 then dropped = lt.dropout(weights, self.dropout) end
   return lt.matmul(dropped, v), weights
 end
-attention.explicit = explicit
 
 -- Self-attention straight from the packed projection: nothing is copied with batch_first.
 local function itself(self, x, fused)

@@ -10,6 +10,7 @@
 -- A model of one's own is a class with init and forward; see nn.class. Sizes are positional, further
 -- options a table with PyTorch's argument names. Dimensions count from 1.
 
+local core = require "luatrain.core"
 local Module = require "luatrain.nn.module"
 
 local nn = {
@@ -17,10 +18,15 @@ local nn = {
   init = require "luatrain.nn.initialize",
 }
 
-for _, family in ipairs { "container", "linear", "activation", "dropout", "conv", "pool", "norm",
-  "recurrent", "position", "attention", "transformer", "conformer", "resnet", "summary", "checkpoint",
-  "ema" } do
-  for name, value in pairs(require("luatrain.nn." .. family)) do nn[name] = value end
+-- Every other file here brings layers or functions under their names.
+local helpers = { module = true, options = true, initialize = true }
+for _, name in ipairs(core.modules "luatrain.nn.") do
+  if not helpers[name:match "[^.]+$"] then
+    for key, value in pairs(require(name)) do
+      if nn[key] ~= nil then error("two files of luatrain.nn bring " .. key) end
+      nn[key] = value
+    end
+  end
 end
 
 return nn

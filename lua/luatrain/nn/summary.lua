@@ -105,8 +105,10 @@ local function grouped(n)
   return text
 end
 
-local function megabytes(bytes)
-  return ("%.2f MB"):format(bytes / 1e6)
+local function in_bytes(bytes)
+  if bytes >= 1e6 then return ("%.2f MB"):format(bytes / 1e6) end
+  if bytes >= 1e4 then return ("%.1f kB"):format(bytes / 1e3) end
+  return grouped(bytes) .. " B"
 end
 
 local function scaled(flops)
@@ -122,7 +124,7 @@ function Summary:__tostring()
     local short = row.name:match("[^%.]+$")
     local title = short and ("%s (%s)"):format(row.class, short) or row.class
     cells[#cells + 1] = { ("  "):rep(row.depth) .. title, "(" .. table.concat(row.shape, ", ") .. ")",
-      row.parameters > 0 and grouped(row.parameters) or "-", megabytes(row.bytes),
+      row.parameters > 0 and grouped(row.parameters) or "-", in_bytes(row.bytes),
       row.flops > 0 and scaled(row.flops) or "-" }
   end
   local width = {}
@@ -141,8 +143,8 @@ function Summary:__tostring()
   end
   lines[#lines + 1] = lines[2]
   lines[#lines + 1] = ("parameters      %s (%s trained), %s"):format(grouped(self.parameters),
-    grouped(self.trainable), megabytes(self.parameter_bytes))
-  lines[#lines + 1] = ("layer outputs   %s"):format(megabytes(self.output_bytes))
+    grouped(self.trainable), in_bytes(self.parameter_bytes))
+  lines[#lines + 1] = ("layer outputs   %s"):format(in_bytes(self.output_bytes))
   lines[#lines + 1] = ("forward FLOPs   %s"):format(scaled(self.flops))
   return table.concat(lines, "\n")
 end
