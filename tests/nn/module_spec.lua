@@ -150,6 +150,15 @@ describe("freezing", function()
     assert.are.equal(net:num_parameters(), net:num_parameters(true))
   end)
 
+  it("leaves the modes of others alone", function()
+    local net = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    net[1]:eval()
+    net[2]:eval()
+    net:freeze "2"
+    assert.is_false(net[1].training)
+    assert.is_false(net[2].training)
+  end)
+
   it("knows * and whole names", function()
     local net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     for _ = 1, 9 do net:append(nn.Linear(2, 2)) end

@@ -274,12 +274,15 @@ local function refresh_frozen(self, matches, frozen)
   for _, entry in ipairs(self:named_modules()) do
     local name, module = entry[1], entry[2]
     local total, trained = module:num_parameters(), module:num_parameters(true)
+    local before = module.frozen
     if total > 0 then
       module.frozen = trained == 0 or nil
     elseif matches(name) then
       module.frozen = frozen or nil
     end
-    module:set_training(self.training)
+    if module.frozen ~= before and module.set_training ~= Module.set_training then
+      module:set_training(self.training)
+    end
   end
 end
 
