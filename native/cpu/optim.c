@@ -5,8 +5,12 @@
 // one stretch of them, in one pass over memory. Parameters and state are dense f32 of one layout;
 // a gradient of another layout or dtype is brought into the parameter's first.
 #include "core/internal.h"
+#include "cpu/vec.h"
 
 #include <omp.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 enum { LISTS = 5, CHUNK = 8192 };
 
@@ -192,6 +196,25 @@ static void sgd_row(int64_t n, float *p, const float *g, float *const *state, co
     }
 }
 
+#if defined(__AVX512F__)
+// Square root and reciprocal from the processor's 14-bit estimates and one step of Newton's method each:
+// within 3 units in the last place, and a third of the time that dividing and rooting took. A root
+// below 1e-19 comes out as 1e-19, far under any eps.
+static inline lt_vec root_of(lt_vec v)
+{
+    const lt_vec least = (lt_vec){0} + 1.17549435e-38f;
+    const lt_vec x = _mm512_max_ps(least, v);  // NaN stays
+    const lt_vec r = _mm512_rsqrt14_ps(x), y = x * r;
+    return y + 0.5f * r * (x - y * y);
+}
+
+static inline lt_vec inverse(lt_vec v)
+{
+    const lt_vec r = _mm512_rcp14_ps(v);
+    return r * (2.f - v * r);
+}
+#endif
+
 // k1, k2: the betas. state: first and second moment, and the largest second moment (amsgrad).
 static void adam_row(int64_t n, float *p, const float *g, float *const *state, const step_args *a,
                      float factor)
@@ -215,8 +238,20 @@ static void adam_row(int64_t n, float *p, const float *g, float *const *state, c
         }
         return;
     }
+    int64_t done = 0;
+#if defined(__AVX512F__)
+    for (; done + LT_VEC <= n; done += LT_VEC) {
+        lt_vec x = lt_vec_load(p, done, false) * shrink;
+        lt_vec d = factor * lt_vec_load(g, done, false) + decay * x;
+        lt_vec m1 = lt_vec_load(m, done, false), v1 = b2 * lt_vec_load(v, done, false) + c2 * d * d;
+        m1 += (d - m1) * b1;
+        lt_vec_store(m, done, false, m1);
+        lt_vec_store(v, done, false, v1);
+        lt_vec_store(p, done, false, x - rate1 * m1 * inverse(root_of(v1) * root + eps));
+    }
+#endif
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = done; i < n; i++) {
         float x = p[i] * shrink, d = factor * g[i] + decay * x;
         float m1 = m[i] + (d - m[i]) * b1, v1 = b2 * v[i] + c2 * d * d;
         m[i] = m1;
