@@ -289,7 +289,8 @@ static lt_status run_alone(const wino *p, float *gradients, int team)
         }
         lt_free(b.v);
     }
-    return status;
+    // the text was written for the thread that failed
+    return status == LT_OK ? LT_OK : lt_fail(status, "conv: out of memory for the tiles of a thread");
 }
 
 static lt_status run_together(const wino *p, float *gradient)

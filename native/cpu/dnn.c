@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #define FUNCTIONS(F) \
-    F(version) F(engine_create) F(stream_create) F(stream_wait) F(sgemm) \
+    F(version) F(set_primitive_cache_capacity) F(engine_create) F(stream_create) F(stream_wait) F(sgemm) \
     F(memory_create) F(memory_destroy) F(memory_desc_init_by_tag) \
     F(memory_desc_init_by_strides) F(memory_desc_equal) F(memory_desc_get_size) \
     F(primitive_attr_create) F(primitive_attr_destroy) F(primitive_attr_set_scratchpad_mode) \
@@ -75,6 +75,7 @@ static void load(void)
     }
     const dnnl_version_t *v = dnn.version();
     snprintf(library_name, sizeof library_name, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+    dnn.set_primitive_cache_capacity(0);  // ours is enough
     bf16_fast = processor_likes_bf16();
     available = true;
 }
@@ -120,9 +121,10 @@ typedef struct entry {
     struct entry *next;
 } entry;
 
-enum { BUCKETS = 256, MOST_ENTRIES = 2048 };
+// A full table is emptied as soon as nothing runs: sequences of ever new lengths make ever new entries.
+enum { BUCKETS = 256, MOST_ENTRIES = 512 };
 static entry *table[BUCKETS];
-static int entries;
+static int entries, running;
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned bucket(const key *k)
@@ -133,12 +135,31 @@ static unsigned bucket(const key *k)
     return h % BUCKETS;
 }
 
-static void entry_release(entry *e)
+static void entry_free(entry *e)
 {
-    if (!e || e->cached) return;
     if (e->primitive) dnn.primitive_destroy(e->primitive);
     if (e->reorder) dnn.primitive_destroy(e->reorder);
     free(e);
+}
+
+static void empty_table(void)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        while (table[i]) {
+            entry *e = table[i];
+            table[i] = e->next;
+            entry_free(e);
+        }
+    entries = 0;
+}
+
+// Ends the use of an entry that `find` returned.
+static void entry_release(entry *e)
+{
+    pthread_mutex_lock(&table_lock);
+    running--;
+    pthread_mutex_unlock(&table_lock);
+    if (!e->cached) entry_free(e);
 }
 
 #define DNN(call) \
@@ -285,13 +306,14 @@ failed:
 static entry *find(const key *k)
 {
     pthread_mutex_lock(&table_lock);
+    if (entries >= MOST_ENTRIES && running == 0) empty_table();
     entry **slot = &table[bucket(k)], *e = *slot;
     while (e && memcmp(&e->key, k, sizeof *k) != 0) e = e->next;
     if (!e && (e = calloc(1, sizeof *e))) {
         e->key = *k;
         dnnl_status_t s = k->kind == MATMUL ? make_matmul(e) : make_convolution(e);
         if (s != dnnl_success) {
-            entry_release(e);
+            entry_free(e);
             e = NULL;
         } else if (entries < MOST_ENTRIES) {
             e->cached = true;
@@ -300,6 +322,7 @@ static entry *find(const key *k)
             entries++;
         }
     }
+    if (e) running++;
     pthread_mutex_unlock(&table_lock);
     if (!e) lt_fail(LT_ERR_DEVICE, "oneDNN does not implement this shape");
     return e;
