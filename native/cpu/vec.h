@@ -3,6 +3,10 @@
 #define LT_VEC_H
 
 #include "core/internal.h"
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#define LT_VEC_MASKED 1
+#endif
 
 enum { LT_VEC = 16 };
 typedef float lt_vec __attribute__((vector_size(64)));
@@ -38,10 +42,17 @@ VEC_INLINE void lt_vec_store(void *p, int64_t i, bool half, lt_vec v)
 VEC_INLINE lt_vec lt_vec_load_part(const void *p, int64_t i, bool half, int64_t n)
 {
     if (n >= LT_VEC) return lt_vec_load(p, i, half);
+#ifdef LT_VEC_MASKED
+    const __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (!half) return _mm512_maskz_loadu_ps(mask, (const float *)p + i);
+    const __m256i h = _mm256_maskz_loadu_epi16(mask, (const lt_bf16 *)p + i);
+    return (lt_vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+#else
     float v[LT_VEC] = {0};
     for (int64_t j = 0; j < n; j++)
         v[j] = half ? lt_bf16_to_f32(((const lt_bf16 *)p)[i + j]) : ((const float *)p)[i + j];
     return *(lt_vec_loose *)v;
+#endif
 }
 
 VEC_INLINE void lt_vec_store_part(void *p, int64_t i, bool half, int64_t n, lt_vec v)
@@ -50,10 +61,21 @@ VEC_INLINE void lt_vec_store_part(void *p, int64_t i, bool half, int64_t n, lt_v
         lt_vec_store(p, i, half, v);
         return;
     }
+#ifdef LT_VEC_MASKED
+    const __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (!half) {
+        _mm512_mask_storeu_ps((float *)p + i, mask, v);
+        return;
+    }
+    lt_bf16 rounded[LT_VEC];
+    lt_vec_store(rounded, 0, true, v);
+    _mm256_mask_storeu_epi16((lt_bf16 *)p + i, mask, _mm256_loadu_si256((const __m256i *)rounded));
+#else
     for (int64_t j = 0; j < n; j++) {
         if (half) ((lt_bf16 *)p)[i + j] = lt_f32_to_bf16(v[j]);
         else ((float *)p)[i + j] = v[j];
     }
+#endif
 }
 
 // v where s is above 0 (or NaN), elsewhere 0: a ReLU, or its gradient.
