@@ -71,6 +71,9 @@ static void pack_rows(float *dst, const plan *s, const lt_tensor *t, int64_t b, 
     for (int64_t i = 0; i < count; i++, at += t->stride[2], dst += s->width) {
         if (t->dtype == LT_F32) {
             const float *x = lt_f32(t) + at;
+            // Rows of one head lie far apart: ask for the ones to come.
+            for (int64_t d = 0; d < s->depth && step == 1; d += 16)
+                __builtin_prefetch(x + 8 * t->stride[2] + d);
             if (step == 1)
                 for (int64_t d = 0; d < s->depth; d++) dst[d] = factor * x[d];
             else
@@ -226,25 +229,38 @@ static forward_room forward_carve(float *p, const plan *s)
     return r;
 }
 
+// power_of_2 of whole vectors.
+static inline __attribute__((always_inline)) tile_vec powers_of_2(tile_vec x)
+{
+    tile_vec n = x + 12582912.f, r = x - (n - 12582912.f);
+    tile_vec q = 0.00132647273f * r + 0.00967151299f;
+    q = q * r + 0.0555073358f;
+    q = q * r + 0.240222424f;
+    q = q * r + 0.693147004f;
+    q = q * r + 1.f;
+    return (tile_vec)(((tile_int)q + ((tile_int)n << 23)) & ~(x < -126.f));
+}
+
 // One row's scores become weights relative to its running maximum; its sum follows. Returns what
-// earlier sums and outputs have to be multiplied with.
+// earlier sums and outputs have to be multiplied with. x has room for whole vectors.
 static float weigh(float *x, int64_t count, float *top, float *sum)
 {
-    float high = *top;
-#pragma omp simd reduction(max : high)
-    for (int64_t j = 0; j < count; j++) high = x[j] > high ? x[j] : high;
+    int64_t space = tile_round(count, TILE_LANES);
+    for (int64_t j = count; j < space; j++) x[j] = -INFINITY;
+    tile_vec most = tile_all(*top), total = {0};
+    for (int64_t j = 0; j < space; j += TILE_LANES) most = tile_max(tile_load(x + j), most);
+    float high = tile_max_lanes(most);
     if (high == -INFINITY) {  // no key seen so far, or nothing but NaN
         for (int64_t j = 0; j < count; j++) x[j] = x[j] != x[j] ? (*sum = x[j]) : 0;
         return 1;
     }
-    float back = power_of_2(*top - high), total = 0;
-#pragma omp simd reduction(+ : total)
-    for (int64_t j = 0; j < count; j++) {
-        float w = power_of_2(x[j] - high);
-        x[j] = w;
+    for (int64_t j = 0; j < space; j += TILE_LANES) {
+        tile_vec w = powers_of_2(tile_load(x + j) - high);
+        tile_store(x + j, w);
         total += w;
     }
-    *sum = *sum * back + total;
+    float back = power_of_2(*top - high);
+    *sum = *sum * back + tile_sum_lanes(total);
     *top = high;
     return back;
 }

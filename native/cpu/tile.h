@@ -23,7 +23,38 @@ enum { TILE_PANEL = 2 * TILE_LANES };
 typedef float tile_vec __attribute__((vector_size(sizeof(float) * TILE_LANES)));
 typedef float tile_mem __attribute__((vector_size(sizeof(float) * TILE_LANES), aligned(4), may_alias));
 
+typedef int32_t tile_int __attribute__((vector_size(sizeof(int32_t) * TILE_LANES)));
+
 static inline tile_vec tile_load(const float *p) { return (tile_vec)*(const tile_mem *)p; }
+static inline void tile_store(float *p, tile_vec v) { *(tile_mem *)p = (tile_mem)v; }
+static inline tile_vec tile_all(float x) { return (tile_vec){0} + x; }
+// a where the mask is set (all bits of a lane), else b.
+static inline tile_vec tile_select(tile_int mask, tile_vec a, tile_vec b)
+{
+    return (tile_vec)((mask & (tile_int)a) | (~mask & (tile_int)b));
+}
+static inline tile_vec tile_max(tile_vec a, tile_vec b) { return tile_select(a > b, a, b); }
+
+// The lanes folded to four, by adding or by taking the larger.
+typedef float tile_four __attribute__((vector_size(16)));
+static inline float tile_sum_lanes(tile_vec v)
+{
+    union { tile_vec v; tile_four q[TILE_LANES / 4]; } u = {.v = v};
+    for (int i = 1; i < TILE_LANES / 4; i++) u.q[0] += u.q[i];
+    return (u.q[0][0] + u.q[0][1]) + (u.q[0][2] + u.q[0][3]);
+}
+static inline float tile_max_lanes(tile_vec v)
+{
+    union { tile_vec v; tile_four q[TILE_LANES / 4]; } u = {.v = v};
+    float top = -__builtin_inff();
+    for (int i = 1; i < TILE_LANES / 4; i++) {
+        __typeof__(u.q[0] > u.q[i]) more = u.q[i] > u.q[0];
+        u.q[0] = (tile_four)((more & (__typeof__(more))u.q[i]) | (~more & (__typeof__(more))u.q[0]));
+    }
+    for (int i = 0; i < 4; i++) top = u.q[0][i] > top ? u.q[0][i] : top;
+    return top;
+}
+
 static inline int64_t tile_round(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 // One block of TILE_ROWS rows and `width` vectors; a[i * ai + p * ap]. width, and one of ai and ap,
@@ -51,7 +82,7 @@ tile_block(const int width, float *c, int64_t ldc, const float *a, int64_t ai, i
 #pragma GCC unroll 8
     for (int i = 0; i < TILE_ROWS; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < width; j++) *(tile_mem *)(c + i * ldc + j * TILE_LANES) = sum[i][j];
+        for (int j = 0; j < width; j++) tile_store(c + i * ldc + j * TILE_LANES, sum[i][j]);
 }
 
 // Here a is row-major, lda from one row to the next.
