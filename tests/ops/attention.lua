@@ -24,6 +24,21 @@ add { name = "packed_causal", fn = function(x)
   return lt.packed_attention(x, { is_causal = true })
 end, inputs = { { 2, 6, 3, 2, 4 } } }
 
+add { name = "sequence-first memory stays so", golden = false, check = function()
+  lt.manual_seed(2)
+  local x = lt.randn(6, 2, 3, 2, 4)                                -- (L, B, 3, H, D)
+  local a = x:clone():set_requires_grad()
+  local b = x:transpose(1, 2):contiguous():set_requires_grad()
+  local ya, yb = lt.packed_attention(a:transpose(1, 2)), lt.packed_attention(b)
+  assert(ya:transpose(1, 2):is_contiguous() and yb:is_contiguous())
+  ya:sum():backward()
+  yb:sum():backward()
+  local p, q = ya:flat(), yb:flat()
+  for i = 1, #p do assert(p[i] == q[i]) end
+  p, q = a.grad:transpose(1, 2):flat(), b.grad:flat()
+  for i = 1, #p do assert(p[i] == q[i]) end
+end }
+
 -- The same weights are dropped in both directions: with the generator set back each time, attention
 -- with dropout is an ordinary function whose derivative can be checked.
 add { name = "dropout", golden = false, fn = function(q, k, v)

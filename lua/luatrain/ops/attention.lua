@@ -9,9 +9,14 @@ local functions = {}
 
 local function pointer(t) return t and t.c or nil end
 
--- (B, H, L, D) whose memory is (B, L, H, D): joining heads again is a view.
+-- (B, H, L, D) whose memory is (B, L, H, D), or (L, B, H, D) where q's is: joining heads again is
+-- a view.
 local function heads_last(q)
-  return Tensor.empty({ q:size(1), q:size(3), q:size(2), q:size(4) }, q:dtype()):transpose(2, 3)
+  local B, H, L, D = q:size(1), q:size(2), q:size(3), q:size(4)
+  if B > 1 and L > 1 and q:stride(1) < q:stride(3) then
+    return Tensor.empty({ L, B, H, D }, q:dtype()):permute(2, 3, 1, 4)
+  end
+  return Tensor.empty({ B, L, H, D }, q:dtype()):transpose(2, 3)
 end
 
 -- What both directions pass to C; o: mask, padding, scale, dropout, causal, generator.
@@ -64,7 +69,7 @@ local packed = op.define {
   end,
   backward = function(saved, dout)
     local x = saved.x
-    local dx = Tensor.empty(x:size(), x:dtype())
+    local dx = x:like()
     run_backward(saved, dout:transpose(2, 3), part(x, 1), part(x, 2), part(x, 3), part(dx, 1),
       part(dx, 2), part(dx, 3))
     return dx
@@ -105,7 +110,8 @@ local function check_heads(name, what, t)
 end
 
 --- softmax(q k' * scale + mask) v for q (B, H, L, D) and k, v (B, H, S, D), any strides: (B, H, L, D),
--- laid out in memory as (B, L, H, D), so that out:transpose(2, 3):reshape(B, L, H * D) copies nothing.
+-- laid out in memory as (B, L, H, D), so that out:transpose(2, 3):reshape(B, L, H * D) copies nothing
+-- ((L, B, H, D) where q lies so).
 -- The (L, S) scores are never stored (T. Dao and others, "FlashAttention", 2022). f32 or bf16.
 -- Options: attn_mask (or mask), broadcast to (B, H, L, S): bool with true where a key takes part,
 -- or numbers to add; key_padding_mask (B, S): bool with true where a key is ignored; is_causal
