@@ -51,7 +51,9 @@ end
 
 -- Refuses what cannot be trained with.
 local function check_options(name, o)
-  local function bad(key, what) core.fail("%s: %s is %s; it must be %s", name, key, tostring(o[key]), what) end
+  local function bad(key, what)
+    core.fail("%s: %s is %s; it must be %s", name, key, tostring(o[key]), what)
+  end
   if not (o.lr >= 0) then bad("lr", "at least 0") end
   if not (o.weight_decay >= 0) then bad("weight_decay", "at least 0") end
   if o.eps and not (o.eps >= 0) then bad("eps", "at least 0") end

@@ -132,8 +132,8 @@ static void times_panels(float *scores, const plan *s, const float *a, const flo
 
 // ---- scores and weights ------------------------------------------------------------------------
 
-// 2^x for x <= 0; below 2^-126 it is 0, and NaN stays NaN. The polynomial's relative error is 1e-7 (Lawson's
-// iteration); adding 1.5 * 2^23 rounds to an integer, which is read from the low bits.
+// 2^x for x <= 0; below 2^-126 it is 0, and NaN stays NaN. The polynomial's relative error is 1e-7
+// (Lawson's iteration); adding 1.5 * 2^23 rounds to an integer, which is read from the low bits.
 static inline __attribute__((always_inline)) float power_of_2(float x)
 {
     union { float f; int32_t i; } n, p;
@@ -314,7 +314,8 @@ static lt_status attention_cpu(const void *args)
     int64_t heads = s.batch * s.heads;
     if (heads * s.queries * s.depth == 0) return LT_OK;
     if (s.drop)
-        lt_i64(&a->rng)[1] += (int64_t)(heads * s.queries) * (int64_t)drop_groups(&s) * PHILOX_LANES;
+        lt_i64(&a->rng)[1] +=
+            (int64_t)(heads * s.queries) * (int64_t)drop_groups(&s) * PHILOX_LANES;
     int team = lt_team(heads * s.queries * (s.keys + 1) * s.depth / 4);
     // Enough pieces for every thread, each of whole blocks of queries.
     int64_t blocks = (s.queries + QUERIES - 1) / QUERIES;
@@ -345,8 +346,9 @@ static lt_status attention_cpu(const void *args)
 }
 
 // ---- backward ----------------------------------------------------------------------------------
-// With weights p, outputs o = p v and delta = sum(do o): dv = p' do, dp = do v', ds = p (dp - delta),
-// dq = scale ds k, dk = scale ds' q. Under dropout, p in dv and dp are multiplied by its factors.
+// With weights p, outputs o = p v and delta = sum(do o): dv = p' do, dp = do v', ds = p (dp -
+// delta), dq = scale ds k, dk = scale ds' q. Under dropout, p in dv and dp are multiplied by its
+// factors.
 
 typedef struct {
     float *k, *k_panels, *v_panels, *dk, *dv, *q, *dout, *dq, *weights, *dscores;
@@ -417,7 +419,8 @@ static void backward_block(const attention_backward_args *a, const plan *s, cons
     for (int64_t i = 0; i < rows; i++) {
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t d = 0; d < s->width; d++) sum += r->q[i * s->width + d] * r->dout[i * s->width + d];
+        for (int64_t d = 0; d < s->width; d++)
+            sum += r->q[i * s->width + d] * r->dout[i * s->width + d];
         delta[i] = sum;
     }
     pack_rows(r->q, s, &a->q, b, h, first, rows, space, s->scale * LOG2E);
@@ -483,7 +486,8 @@ static lt_status attention_backward_cpu(const void *args)
 #pragma omp for schedule(static)
         for (int64_t item = 0; item < heads * pieces; item++) {
             int64_t head = item / pieces, piece = item % pieces;
-            int64_t from = blocks * piece / pieces * KEYS, to = blocks * (piece + 1) / pieces * KEYS;
+            int64_t from = blocks * piece / pieces * KEYS,
+                    to = blocks * (piece + 1) / pieces * KEYS;
             backward_head(a, &s, &room, partial ? partial + item * part : NULL, head / s.heads,
                           head % s.heads, from, to < s.keys ? to : s.keys);
         }
@@ -542,8 +546,8 @@ static lt_status check_inputs(const char *op, const lt_tensor *q, const lt_tenso
         LT_REQUIRE(lt_present(rng), LT_ERR_ARGUMENT, "%s: dropout needs a generator", op);
         LT_TRY(lt_check_dtype(op, "rng", rng, LT_I64));
         LT_TRY(lt_check_contiguous(op, "rng", rng));
-        LT_REQUIRE(lt_numel(rng) == 2, LT_ERR_ARGUMENT, "%s: rng is %s; wanted (2): seed and counter",
-                   op, LT_SHAPE(rng));
+        LT_REQUIRE(lt_numel(rng) == 2, LT_ERR_ARGUMENT,
+                   "%s: rng is %s; wanted (2): seed and counter", op, LT_SHAPE(rng));
     }
     return LT_OK;
 }

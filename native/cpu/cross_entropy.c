@@ -271,13 +271,15 @@ static lt_status check_target(const char *op, const lt_tensor *x, const lt_tenso
 {
     if (probabilities && target->dtype == LT_F32)
         return lt_check_same_shape(op, "target", target, "x", x);
-    LT_REQUIRE(target->dtype == LT_I64, LT_ERR_ARGUMENT, "%s: target is %s; class indices are i64%s",
-               op, lt_dtype_name(target->dtype), probabilities ? " and probabilities f32" : "");
+    LT_REQUIRE(target->dtype == LT_I64, LT_ERR_ARGUMENT,
+               "%s: target is %s; class indices are i64%s", op, lt_dtype_name(target->dtype),
+               probabilities ? " and probabilities f32" : "");
     bool fits = target->ndim == x->ndim - 1 && target->shape[0] == x->shape[0];
     for (int i = 1; fits && i < target->ndim; i++) fits = target->shape[i] == x->shape[i + 1];
-    LT_REQUIRE(fits, LT_ERR_ARGUMENT,
-               "%s: target %s does not fit x %s: one class index for each row of x along dimension 2",
-               op, LT_SHAPE(target), LT_SHAPE(x));
+    LT_REQUIRE(
+        fits, LT_ERR_ARGUMENT,
+        "%s: target %s does not fit x %s: one class index for each row of x along dimension 2", op,
+        LT_SHAPE(target), LT_SHAPE(x));
     return LT_OK;
 }
 
@@ -304,8 +306,9 @@ static lt_status check_loss(const char *op, const char *name, const lt_tensor *l
 {
     LT_TRY(lt_check_dtype(op, name, loss, LT_F32));
     int64_t wanted = reduction == NONE ? lt_numel(x) / x->shape[1] : 1;
-    LT_REQUIRE(lt_numel(loss) == wanted, LT_ERR_ARGUMENT, "%s: %s is %s; it must have %lld elements",
-               op, name, LT_SHAPE(loss), (long long)wanted);
+    LT_REQUIRE(lt_numel(loss) == wanted, LT_ERR_ARGUMENT,
+               "%s: %s is %s; it must have %lld elements", op, name, LT_SHAPE(loss),
+               (long long)wanted);
     return LT_OK;
 }
 

@@ -2,7 +2,8 @@
 //
 // r, z, n = the gates of reset and update and the candidate, in this order in the weights;
 // n = tanh(x's part + r m) with m = h's part of n, bias included; h' = (1 - z) n + z h. saved
-// holds r, z, n, m of every step, and its gradient those of the pre-activations of r, z, n, and of m.
+// holds r, z, n, m of every step, and its gradient those of the pre-activations of r, z, n, and of
+// m.
 #include "recurrent.h"
 #include "../scalar/vmath.h"
 
@@ -61,7 +62,8 @@ static lt_status gru_backward_cpu(const void *args) { return recurrent_backward(
 // The tensors are the LSTM's; those of cells stay absent.
 LT_OP(gru, "y hn cn? saved cells?; x h0? c0? wi wh bi? bh? wi2? wh2? bi2? bh2?", gru_check, gru_cpu)
 LT_OP(gru_backward,
-      "dx? dh0 dc0? dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells? x h0? c0? wi "
+      "dx? dh0 dc0? dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells? x h0? "
+      "c0? wi "
       "wh bi? bh? wi2? wh2? bi2? bh2?",
       gru_backward_check, gru_backward_cpu)
 

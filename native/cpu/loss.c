@@ -1,7 +1,7 @@
 // loss: losses that compare x with a target element by element, and their derivatives.
 //
-// One kernel serves all: the kinds differ only in two scalar functions (scalar/loss.h). Rows are cut
-// from the last dimension or, where all tensors share one dense layout, from flat memory.
+// One kernel serves all: the kinds differ only in two scalar functions (scalar/loss.h). Rows are
+// cut from the last dimension or, where all tensors share one dense layout, from flat memory.
 #include "core/internal.h"
 #include "../scalar/loss.h"
 #include "rows.h"
@@ -34,7 +34,8 @@ typedef struct {
 static cut cut_up(const lt_tensor *const *t, int n)
 {
     cut c = {.flat = lt_is_dense(t[0])};
-    for (int i = 1; i < n; i++) c.flat = c.flat && (!lt_present(t[i]) || lt_same_layout(t[0], t[i]));
+    for (int i = 1; i < n; i++)
+        c.flat = c.flat && (!lt_present(t[i]) || lt_same_layout(t[0], t[i]));
     int64_t numel = lt_numel(t[0]);
     c.row = c.flat ? numel : t[0]->ndim ? t[0]->shape[t[0]->ndim - 1] : 1;
     c.per_row = (c.row + BLOCK - 1) / BLOCK;
@@ -202,8 +203,8 @@ static lt_status check_loss(const char *op, const char *name, const lt_tensor *l
 {
     LT_TRY(lt_check_dtype(op, name, loss, LT_F32));
     if (reduction == NONE) return lt_check_same_shape(op, name, loss, "x", x);
-    LT_REQUIRE(lt_numel(loss) == 1, LT_ERR_ARGUMENT, "%s: %s is %s; it must be one number", op, name,
-               LT_SHAPE(loss));
+    LT_REQUIRE(lt_numel(loss) == 1, LT_ERR_ARGUMENT, "%s: %s is %s; it must be one number", op,
+               name, LT_SHAPE(loss));
     return LT_OK;
 }
 

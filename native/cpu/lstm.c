@@ -16,7 +16,8 @@ static void lstm_step(int64_t H, float *saved, const float *rec, const float *bi
 #pragma omp simd
     for (int64_t j = 2 * H; j < 3 * H; j++) i[j] = vm_tanh(i[j] + rec[j] + bias_x[j] + bias_h[j]);
 #pragma omp simd
-    for (int64_t j = 3 * H; j < 4 * H; j++) i[j] = vm_sigmoid(i[j] + rec[j] + bias_x[j] + bias_h[j]);
+    for (int64_t j = 3 * H; j < 4 * H; j++)
+        i[j] = vm_sigmoid(i[j] + rec[j] + bias_x[j] + bias_h[j]);
     if (c_before)
         for (int64_t j = 0; j < H; j++) c[j] = f[j] * c_before[j] + i[j] * g[j];
     else
@@ -56,11 +57,16 @@ static lt_status lstm_backward_check(const void *args)
 {
     return recurrent_backward_check(&lstm_cell, args);
 }
-static lt_status lstm_backward_cpu(const void *args) { return recurrent_backward(&lstm_cell, args); }
+static lt_status lstm_backward_cpu(const void *args)
+{
+    return recurrent_backward(&lstm_cell, args);
+}
 
-LT_OP(lstm, "y hn cn saved cells; x h0? c0? wi wh bi? bh? wi2? wh2? bi2? bh2?", lstm_check, lstm_cpu)
+LT_OP(lstm, "y hn cn saved cells; x h0? c0? wi wh bi? bh? wi2? wh2? bi2? bh2?", lstm_check,
+      lstm_cpu)
 LT_OP(lstm_backward,
-      "dx? dh0 dc0 dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells x h0? c0? wi wh "
+      "dx? dh0 dc0 dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells x h0? "
+      "c0? wi wh "
       "bi? bh? wi2? wh2? bi2? bh2?",
       lstm_backward_check, lstm_backward_cpu)
 

@@ -366,7 +366,9 @@ static lt_status grad_norm_cpu(const void *args)
     }
     double norm = 0;
     for (int64_t c = 0; c < chunks; c++)
-        norm = !a->infinity ? norm + part[c] : part[c] > norm || part[c] != part[c] ? part[c] : norm;
+        norm = !a->infinity                           ? norm + part[c]
+               : part[c] > norm || part[c] != part[c] ? part[c]
+                                                      : norm;
     if (!a->infinity) norm = sqrt(norm);
     double scale = a->max_norm / (norm + 1e-6);
     *lt_f32(&a->norm) = (float)norm;
@@ -452,9 +454,9 @@ LT_OP(ema_update, "", ema_update_check, ema_update_cpu)
 
 // ---- the public functions ----------------------------------------------------------------------
 
-lt_status lt_sgd(const lt_tensor *clock, const lt_tensor *scale, int32_t n, lt_tensor *const *params,
-                 lt_tensor *const *grads, lt_tensor *const *buffers, double momentum,
-                 double dampening, double weight_decay, int32_t flags)
+lt_status lt_sgd(const lt_tensor *clock, const lt_tensor *scale, int32_t n,
+                 lt_tensor *const *params, lt_tensor *const *grads, lt_tensor *const *buffers,
+                 double momentum, double dampening, double weight_decay, int32_t flags)
 {
     step_args a = {*clock, lt_optional(scale), n, {params, grads, buffers}, weight_decay, momentum,
                    dampening, 0, flags};

@@ -13,7 +13,8 @@ typedef struct {
     int64_t by_step, by_sequence;              // how rows of matrices are numbered
 } sizes;
 
-static sizes sizes_of(const recurrent_cell *cell, const lt_tensor *x, int64_t hidden, int32_t directions)
+static sizes sizes_of(const recurrent_cell *cell, const lt_tensor *x, int64_t hidden,
+                      int32_t directions)
 {
     sizes s = {.steps = x->shape[0], .batch = x->shape[1], .input = x->shape[2], .hidden = hidden,
                .out = hidden * directions};
@@ -142,7 +143,8 @@ static void forward_share(const recurrent_cell *cell, const recurrent_args *a, c
                           c_before, h + n * H, c);
             float *y = lt_f32(&a->y) + row_of(s, t, r.from + n) * s->out + r.direction * H;
             memcpy(y, h + n * H, sizeof(float) * H);
-            if (i == s->steps - 1 && c) memcpy(lt_f32(&a->cn) + first + n * H, c, sizeof(float) * H);
+            if (i == s->steps - 1 && c)
+                memcpy(lt_f32(&a->cn) + first + n * H, c, sizeof(float) * H);
         }
     }
     memcpy(lt_f32(&a->hn) + first, h, sizeof(float) * count * H);
@@ -167,7 +169,8 @@ lt_status recurrent_forward(const recurrent_cell *cell, const recurrent_args *a)
     }
     int64_t wide = RECURRENT_WIDTH * s.hidden, each = panel_floats(s.hidden, s.gates);
     split p = split_up(&s, a->directions);
-    float *packed = lt_alloc((int64_t)sizeof(float) * (each * a->directions + forward_room(&s) * p.team));
+    float *packed =
+        lt_alloc((int64_t)sizeof(float) * (each * a->directions + forward_room(&s) * p.team));
     LT_REQUIRE(packed, LT_ERR_MEMORY, "%s: %s", cell->name, lt_error());
     float *room = packed + each * a->directions;
     for (int d = 0; d < a->directions; d++) {
@@ -216,8 +219,10 @@ static void backward_share(const recurrent_cell *cell, const recurrent_backward_
             int64_t row = row_of(s, t, r.from + n), last = row_of(s, t1, r.from + n);
             int64_t base = r.direction * s->rows;
             float *h = before + row * H;  // this direction's
-            if (i > 0) memcpy(h, lt_f32(&a->y) + last * s->out + r.direction * H, sizeof(float) * H);
-            else if (lt_present(&a->h0)) memcpy(h, lt_f32(&a->h0) + first + n * H, sizeof(float) * H);
+            if (i > 0)
+                memcpy(h, lt_f32(&a->y) + last * s->out + r.direction * H, sizeof(float) * H);
+            else if (lt_present(&a->h0))
+                memcpy(h, lt_f32(&a->h0) + first + n * H, sizeof(float) * H);
             else memset(h, 0, sizeof(float) * H);
             const float *c_before = !cell->has_cell ? NULL
                                   : i > 0 ? lt_f32(&a->cells) + (last + base) * H
@@ -395,7 +400,8 @@ lt_status recurrent_check(const recurrent_cell *cell, const recurrent_args *a)
     LT_TRY(check_sequence(op, "y", &s, &a->y, s.out));
     LT_TRY(check_state(op, "h0", &s, &a->h0, true));
     LT_TRY(check_state(op, "hn", &s, &a->hn, false));
-    LT_TRY(check_dense(op, "saved", &a->saved, 3, a->directions, s.rows, RECURRENT_WIDTH * s.hidden));
+    LT_TRY(
+        check_dense(op, "saved", &a->saved, 3, a->directions, s.rows, RECURRENT_WIDTH * s.hidden));
     if (!cell->has_cell) return LT_OK;
     LT_TRY(check_dense(op, "cells", &a->cells, 3, a->directions, s.rows, s.hidden));
     LT_TRY(check_state(op, "c0", &s, &a->c0, true));
@@ -412,7 +418,8 @@ lt_status recurrent_backward_check(const recurrent_cell *cell, const recurrent_b
     if (lt_present(&a->dy)) LT_TRY(check_sequence(op, "dy", &s, &a->dy, s.out));
     for (int d = 0; d < a->directions; d++)
         LT_TRY(check_weights(op, &s, &a->dw[d], lt_present(&a->w[0].bi)));
-    LT_TRY(check_dense(op, "saved", &a->saved, 3, a->directions, s.rows, RECURRENT_WIDTH * s.hidden));
+    LT_TRY(
+        check_dense(op, "saved", &a->saved, 3, a->directions, s.rows, RECURRENT_WIDTH * s.hidden));
     LT_TRY(check_state(op, "h0", &s, &a->h0, true));
     LT_TRY(check_state(op, "dhn", &s, &a->dhn, true));
     LT_TRY(check_state(op, "dh0", &s, &a->dh0, false));

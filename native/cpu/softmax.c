@@ -91,8 +91,10 @@ static lt_status softmax_backward_cpu(const void *args)
     for (int64_t r = 0; r < rows; r++) {
         float *mine = room + 3 * n * omp_get_thread_num();
         int64_t at = row_at(&a->dx, a->dim, r);
-        const float *dy = row_load(mine, &a->dy, row_at(&a->dy, a->dim, r), a->dy.stride[a->dim], n);
-        const float *y = row_load(mine + n, &a->y, row_at(&a->y, a->dim, r), a->y.stride[a->dim], n);
+        const float *dy =
+            row_load(mine, &a->dy, row_at(&a->dy, a->dim, r), a->dy.stride[a->dim], n);
+        const float *y =
+            row_load(mine + n, &a->y, row_at(&a->y, a->dim, r), a->y.stride[a->dim], n);
         float *dx = row_place(mine + 2 * n, &a->dx, at, s);
         softmax_backward_row(dx, dy, y, n, a->log);
         row_store(&a->dx, at, s, n, dx);

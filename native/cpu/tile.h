@@ -2,8 +2,8 @@
 //
 // c (m, n) = or += a (m, k) b (k, n), row-major b and c. m is rounded up to TILE_ROWS and n to
 // TILE_LANES: a's rows, and the columns of b and c, must exist that far (what they hold does not
-// matter); k is taken exactly. The registers hold TILE_ROWS by TILE_PANEL results, two vectors wide,
-// which is enough to hide the latency of a fused multiply-add.
+// matter); k is taken exactly. The registers hold TILE_ROWS by TILE_PANEL results, two vectors
+// wide, which is enough to hide the latency of a fused multiply-add.
 #ifndef LT_TILE_H
 #define LT_TILE_H
 
@@ -21,7 +21,8 @@ enum { TILE_PANEL = 2 * TILE_LANES };
 
 // Vectors in registers, and the same where they lie unaligned in memory.
 typedef float tile_vec __attribute__((vector_size(sizeof(float) * TILE_LANES)));
-typedef float tile_mem __attribute__((vector_size(sizeof(float) * TILE_LANES), aligned(4), may_alias));
+typedef float tile_mem
+    __attribute__((vector_size(sizeof(float) * TILE_LANES), aligned(4), may_alias));
 
 typedef int32_t tile_int __attribute__((vector_size(sizeof(int32_t) * TILE_LANES)));
 
@@ -49,7 +50,8 @@ static inline float tile_max_lanes(tile_vec v)
     float top = -__builtin_inff();
     for (int i = 1; i < TILE_LANES / 4; i++) {
         __typeof__(u.q[0] > u.q[i]) more = u.q[i] > u.q[0];
-        u.q[0] = (tile_four)((more & (__typeof__(more))u.q[i]) | (~more & (__typeof__(more))u.q[0]));
+        u.q[0] =
+            (tile_four)((more & (__typeof__(more))u.q[i]) | (~more & (__typeof__(more))u.q[0]));
     }
     for (int i = 0; i < 4; i++) top = u.q[0][i] > top ? u.q[0][i] : top;
     return top;

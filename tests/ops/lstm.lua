@@ -58,10 +58,10 @@ add { name = "published states", golden = false, check = function()
   for i, v in ipairs(want) do assert(math.abs(got[i] - v) < 1e-7, i) end
 end }
 
--- The module's weights for sizes I, H, all one value.
-local function constant_weights(I, H, value)
-  return { lt.full({ 4 * H, I }, value), lt.full({ 4 * H, H }, value), lt.zeros(4 * H),
-    lt.zeros(4 * H) }
+-- The module's weights for `width` inputs and `units`, all one value.
+local function constant_weights(width, units, value)
+  return { lt.full({ 4 * units, width }, value), lt.full({ 4 * units, units }, value),
+    lt.zeros(4 * units), lt.zeros(4 * units) }
 end
 add { name = "gradients where only the last state is used", golden = false, check = function()
   local w = constant_weights(2, 3, 0.1)
