@@ -14,7 +14,7 @@ local nn = lt.nn
 
 local ChordModel = nn.class "ChordModel"
 ChordModel.fields = { "conv", "norm", "project", "blocks", "root", "hidden", "root_embedding", "chord_type",
-  "bass" }
+  "bass", "change" }
 
 --- bins: of the features. m: {channels = {16, 24, 32}, width = 128, blocks = 2, heads = 4, kernel = 15,
 -- dropout = 0.1, hidden = 128}.
@@ -39,6 +39,7 @@ function ChordModel:init(bins, m)
   self.root_embedding = nn.Embedding(12, m.hidden)
   self.chord_type = nn.Linear(m.hidden, 32)
   self.bass = nn.Linear(m.hidden, 12)
+  self.change = nn.Linear(m.width, 1)
 end
 
 -- (N, T, bins) -> (N, T, width)
@@ -52,7 +53,7 @@ function ChordModel:body(x)
   return x
 end
 
---- Scores of type (N, T, 32), root (N, T, 12) and bass (N, T, 12).
+--- Scores of type (N, T, 32), root (N, T, 12), bass (N, T, 12) and log-odds of a change (N, T).
 -- @param x (N, T, bins)
 -- @param root true roots, i64 (N, T), negative where there is none; nil: the likeliest
 -- @param whole one answer for the whole window, as if T were 1
@@ -63,16 +64,16 @@ function ChordModel:forward(x, root, whole)
   local likeliest = scores:argmax(-1)
   root = root and lt.where(root:lt(0), likeliest, root) or likeliest
   local hidden = (self.hidden(x) + self.root_embedding(root)):silu()
-  return self.chord_type(hidden), scores, self.bass(hidden)
+  return self.chord_type(hidden), scores, self.bass(hidden), self.change(x):squeeze(3)
 end
 
 --- Log-probabilities: root (N, T, 12), type given each root (N, T, 12, 32), bass given each root
--- (N, T, 12, 12).
+-- (N, T, 12, 12); log-odds of a change (N, T).
 function ChordModel:joint(x)
   x = self:body(x)
   local hidden = (self.hidden(x):unsqueeze(3) + self.root_embedding.weight):silu()
   return self.root(x):log_softmax(-1), self.chord_type(hidden):log_softmax(-1),
-    self.bass(hidden):log_softmax(-1)
+    self.bass(hidden):log_softmax(-1), self.change(x):squeeze(3)
 end
 
 return ChordModel

@@ -14,11 +14,11 @@ local function block(model, source, first, rows)
   local x = source.read(first - quarter, (WINDOWS + 1) * half)
   local windows = {}
   for w = 1, WINDOWS do windows[w] = x:narrow(1, (w - 1) * half + 1, rows) end
-  local root, kind, bass = model:joint(lt.stack(windows, 1))
+  local root, kind, bass, change = model:joint(lt.stack(windows, 1))
   local function middle(t)
     return t:narrow(2, quarter + 1, half):contiguous():flatten(1, 2)
   end
-  return middle(root), middle(kind), middle(bass)
+  return middle(root), middle(kind), middle(bass), middle(change)
 end
 
 --- Segments {start, stop, label} of a source (see chord_features).
@@ -32,9 +32,9 @@ function recognise.song(model, source, config, emit)
   local rows_a_block = WINDOWS * config.rows / 2
   for first = 0, source.frames - 1, rows_a_block do
     lt.no_grad(lt.scope, function()
-      local root, kind, bass = block(model, source, first, config.rows)
+      local root, kind, bass, change = block(model, source, first, config.rows)
       local n = math.min(source.frames - first, root:size(1))
-      decoder:push(root:data(), kind:data(), bass:data(), n)
+      decoder:push(root:data(), kind:data(), bass:data(), n, change:data())
     end)
   end
   return decoder:finish(source.seconds)

@@ -41,6 +41,7 @@ recipe.config = {
   chord_type_weight = config.number(1.0, "weight of the type's loss", { min = 0 }),
   root_weight = config.number(1.0, "weight of the root's loss", { min = 0 }),
   bass_weight = config.number(0.5, "weight of the bass's loss", { min = 0 }),
+  change_weight = config.number(1.0, "weight of the loss of chord changes", { min = 0 }),
   save_every = 5,
   patience = 15,
   min_delta = 0.001,
@@ -92,8 +93,20 @@ function recipe.optimizer(model, c, plan)
   return optimizer, schedule
 end
 
+-- Loss of the log-odds (N, T) of a change: a chord begins at a row whose type or root is not that of the
+-- row before; rows without a label tell nothing.
+local function change_loss(scores, batch)
+  local last = scores:size(2) - 1
+  local function differ(x) return x:narrow(2, 2, last):ne(x:narrow(2, 1, last)) end
+  local changed = differ(batch.chord_type):logical_or(differ(batch.root))
+  local known = batch.chord_type:narrow(2, 2, last):ge(0):logical_and(batch.chord_type:narrow(2, 1, last):ge(0))
+  local each = loss.binary_cross_entropy_with_logits(scores:narrow(2, 2, last):contiguous(), changed:to "f32",
+    { weight = known:to "f32", reduction = "sum" })
+  return each / math.max(1, known:to("f32"):sum():item())
+end
+
 function recipe.step(model, batch, c)
-  local kind, root, bass = model(batch.features, batch.root, c.clips)
+  local kind, root, bass, change = model(batch.features, batch.root, c.clips)
   local options = { label_smoothing = model.training and c.label_smoothing or 0, ignore_index = -100 }
   local function part(name, scores, target)
     target = target:flatten()
@@ -109,7 +122,13 @@ function recipe.step(model, batch, c)
   for _, more in ipairs { about_root, about_bass } do
     for name, value in pairs(more) do report[name] = value end
   end
-  return kind_loss * c.chord_type_weight + root_loss * c.root_weight + bass_loss * c.bass_weight, report
+  local total = kind_loss * c.chord_type_weight + root_loss * c.root_weight + bass_loss * c.bass_weight
+  if not c.clips then
+    local changes = change_loss(change, batch)
+    report.change_loss = changes
+    total = total + changes * c.change_weight
+  end
+  return total, report
 end
 
 -- With averaged weights the loss keeps falling slowly; what counts is how often the type is right.

@@ -77,6 +77,25 @@ local function viterbi(root, kind, n, penalty)
 end
 
 describe("the chord decoder", function()
+  it("changes chords where the model hears a change", function()
+    -- C:maj and A:min equally likely in rows 10 to 19: the boundary lies where the odds say.
+    local n = 30
+    local root, kind, bass = frames(n, function(t)
+      if t < 10 then return 1, 0, 0, 0.99 elseif t < 20 then return 1, 0, 0, 0 end
+      return 2, 9, 9, 0.99
+    end)
+    for i = 10 * 12, 20 * 12 - 1 do kind[i * 32] = -20 end  -- but not N
+    for at = 12, 18, 3 do
+      local change = ffi.new("float[?]", n)
+      for t = 0, n - 1 do change[t] = t == at and 3 or -3 end
+      local decoder = decode.new { step = 1, penalty = 4 }
+      decoder:push(root, kind, bass, n, change)
+      local segments = decoder:finish(n)
+      assert.are.equal(2, #segments)
+      assert.is_true(math.abs(segments[2].start - (at - 0.5)) <= 0.5)
+    end
+  end)
+
   it("finds the chords, their bass and the boundaries", function()
     local decoder = push(decode.new { step = 0.1 }, 90, function(t)
       if t < 30 then return 1, 0, 0, 0.9 end                    -- C:maj

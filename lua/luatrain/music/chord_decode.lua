@@ -6,7 +6,8 @@
 --
 -- A state is a pair (root, type), or N. A frame's score of a pair is log p(root) + log p(type | root), of
 -- N the logarithm of the sum over all roots of p(root) p(N | root). Staying costs nothing, any change
--- costs `penalty`: the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
+-- costs `penalty`, less the log-odds of a change at that frame where the model tells them (chords
+-- change on beats, and a model hears those): the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
 -- frames; when these are full, the older half of the best path so far is settled. The bass of a segment
 -- is the tone of its chord with the highest sum of log p(bass | root). A boundary lies where, between two
 -- frames, the scores of the two chords, taken as straight lines, cross.
@@ -150,15 +151,17 @@ end
 
 --- Adds n frames: pointers to (n, 12), (n, 12, 32) and (n, 12, 12) contiguous floats, the
 -- log-probabilities of the roots, of the types given each root and of the basses given each root. Heads
--- that were judged apart are the same for every root.
-function Decoder:push(root, kind, bass, n)
+-- that were judged apart are the same for every root. `change`, if given, points to (n) log-odds that a
+-- chord begins between the frame before and this one.
+function Decoder:push(root, kind, bass, n, change)
   for t = 0, n - 1 do
     if self.count == self.lag then settle(self, self.lag - math.floor(self.lag / 2)) end
     local row = self.rows + self.count * STATES
     fill(row, root + t * ROOTS, kind + t * KIND_WIDTH)
     ffi.copy(self.basses + self.count * BASS_WIDTH, bass + t * BASS_WIDTH, BASS_WIDTH * 4)
     local first = self.count == 0 and self.settled == 0
-    advance(self.score, row, not first and self.back + self.count * STATES or nil, self.penalty)
+    local cost = change and math.max(0, self.penalty - change[t]) or self.penalty
+    advance(self.score, row, not first and self.back + self.count * STATES or nil, cost)
     self.count = self.count + 1
   end
 end
