@@ -37,6 +37,7 @@ function data.open(entry)
     local rows = lt.scope(function() return features.cached(entry.audio_path, entry.cache) end)
     entry.segments, entry.rows = segments, lt.keep(rows)
     entry.classes = features.classes(segments, rows:size(1))
+    entry.notes = lt.keep(features.notes(lt.midi.read(entry.midi_path).notes, rows:size(1)))
   end
   return entry
 end
@@ -71,15 +72,6 @@ local function clips(entries, rows)
   return list
 end
 
--- (n, bins) moved by `shift` semitones; what enters at the edge is silence.
-local function transpose(x, shift)
-  local by = shift * features.bins_per_semitone
-  if by == 0 then return x end
-  local empty, rest = lt.zeros(x:size(1), math.abs(by)), features.bins - math.abs(by)
-  if by > 0 then return lt.cat({ empty, x:narrow(2, 1, rest) }, 2) end
-  return lt.cat({ x:narrow(2, 1 - by, rest), empty }, 2)
-end
-
 -- A random equaliser: a smooth curve through 9 normal numbers, in nepers with deviation `amount`.
 local function equaliser(amount)
   local knots, curve = {}, {}
@@ -97,7 +89,7 @@ end
 -- The window transposed, filtered and with noise added; returns rows and the transposition.
 local function augment(x, config)
   local shift = math.random(-config.shift, math.max(0, config.shift))
-  x = transpose(x, shift) * equaliser(config.equaliser)
+  x = features.transpose(x, shift) * equaliser(config.equaliser)
   if config.noise > 0 then
     x = x + lt.randn(x:size(1), x:size(2)):abs() * (x:mean():item() * config.noise * 2 * math.random())
   end
@@ -129,7 +121,8 @@ function data.windows(entries, config, training)
     end
     local x, shift = features.of_rows(entry.rows).read(first, config.rows), 0
     if training then x, shift = augment(x, config) end
-    local sample = { features = x }
+    local notes = features.of_rows(entry.notes).read(first, config.rows)
+    local sample = { features = x, notes = features.transpose(notes, shift) }
     if config.clips then
       local kind, root, bass = chord.classify(chord.transpose(item.segment.label, shift))
       sample.chord_type = lt.tensor({ kind }, "i64")

@@ -13,7 +13,8 @@ local features = {}
 features.sample_rate = 22050
 features.bins_per_octave = 24
 features.bins = 7 * features.bins_per_octave
-features.bins_per_semitone = features.bins_per_octave / 12
+features.pitches = 7 * 12
+local LOWEST_PITCH = 24                                            -- C1
 local HOP = 1024
 -- Row i, from 0, is about the time first_seconds + i * row_seconds.
 features.row_seconds = 2 * HOP / features.sample_rate
@@ -82,20 +83,48 @@ function features.cached(path, cache)
   return rows
 end
 
---- The source of rows in memory.
+--- The source of rows (or notes) in memory.
 function features.of_rows(rows, seconds)
-  local have = rows:size(1)
+  local have, width = rows:size(1), rows:size(2)
   local function read(first, n)
     local from, to = math.max(0, first), math.min(have, first + n)
-    if to <= from then return lt.zeros(n, features.bins) end
+    if to <= from then return lt.zeros(n, width) end
     local part = rows:narrow(1, from + 1, to - from):to "f32"
     if to - from == n then return part end
     local parts = { part }
-    if from > first then table.insert(parts, 1, lt.zeros(from - first, features.bins)) end
-    if first + n > to then parts[#parts + 1] = lt.zeros(first + n - to, features.bins) end
+    if from > first then table.insert(parts, 1, lt.zeros(from - first, width)) end
+    if first + n > to then parts[#parts + 1] = lt.zeros(first + n - to, width) end
     return lt.cat(parts, 1)
   end
   return { frames = have, seconds = seconds or have * features.row_seconds, read = read }
+end
+
+--- Rows (n, bins), or notes (n, pitches), moved up by a number of semitones; what enters at the edge is
+-- silence.
+function features.transpose(x, semitones)
+  local width = x:size(2)
+  local by = semitones * width / features.pitches
+  if by == 0 then return x end
+  local empty, rest = lt.zeros(x:size(1), math.abs(by)), width - math.abs(by)
+  if by > 0 then return lt.cat({ empty, x:narrow(2, 1, rest) }, 2) end
+  return lt.cat({ x:narrow(2, 1 - by, rest), empty }, 2)
+end
+
+--- Which pitches (MIDI 24 to 107, as the bins) sound at every row: u8 (n, pitches).
+-- @param notes of lt.midi.read
+function features.notes(notes, n)
+  local active = lt.zeros({ n, features.pitches }, "u8")
+  local data = active:data()
+  for _, note in ipairs(notes) do
+    local pitch = note.pitch - LOWEST_PITCH
+    if pitch >= 0 and pitch < features.pitches and not note.drum then
+      local function index(t) return math.ceil((t - features.first_seconds) / features.row_seconds) end
+      for i = math.max(0, index(note.start)), math.min(n, index(note.stop)) - 1 do
+        data[i * features.pitches + pitch] = 1
+      end
+    end
+  end
+  return active
 end
 
 --- Classes of every row of a song: lists of types, roots and basses, -100 (which losses ignore) where

@@ -97,7 +97,9 @@ local function check_labels(chosen, out, skipped)
     local ok, segments = pcall(chord.read_lab, song.labels)
     if ok then
       song.lab_path = fs.join("lab", song.song .. ".lab")
+      song.midi_path = fs.join("midi", song.song .. ".mid")
       chord.write_lab(fs.join(out, song.lab_path), segments)
+      fs.write(fs.join(out, song.midi_path), fs.read(song.midi))
       good[#good + 1] = song
     else
       skipped[#skipped + 1] = { path = song.labels, error = lt.core.message(segments) }
@@ -126,6 +128,7 @@ local function render(good, font, config, manifest, skipped, line)
       manifest[#manifest + 1] = {
         id = song.song .. "-" .. name, song = song.song, soundfont = name, split = song.split,
         audio_path = fs.join("audio", name, song.song .. ".flac"), lab_path = song.lab_path,
+        midi_path = song.midi_path,
         seconds = lt.audio.info(result.out).duration,
       }
     else
@@ -178,6 +181,7 @@ function prepare.run(config, context)
     failure.raise("data", "%s: no such folder", config.midi)
   end
   fs.mkdir(fs.join(config.out, "lab"))
+  fs.mkdir(fs.join(config.out, "midi"))
   local fonts = {}
   for i, name in ipairs(config.soundfont) do fonts[i] = lt.synth.soundfont(name) end
   if #fonts == 0 then fonts[1] = lt.synth.soundfont() end

@@ -6,23 +6,38 @@ local features = require "chord_features"
 
 local recognise = {}
 
--- Log-probabilities of the rows first .. first + 8 * rows - 1: the middles of 16 windows.
 local WINDOWS = 16
 
-local function block(model, source, first, rows)
-  local half, quarter = rows / 2, rows / 4
-  local x = source.read(first - quarter, (WINDOWS + 1) * half)
-  local windows = {}
+-- Log-probabilities of the rows in the middles of 16 windows of x, heard `shift` semitones higher, as
+-- {root (n, 12), type (n, 12, 32), bass (n, 12, 12)} of what x holds, and the log-odds (n) of changes.
+local function heard(model, x, rows, shift)
+  local half, windows = rows / 2, {}
+  x = features.transpose(x, shift)
   for w = 1, WINDOWS do windows[w] = x:narrow(1, (w - 1) * half + 1, rows) end
-  local root, kind, bass, change = model:joint(lt.stack(windows, 1))
-  local function middle(t)
-    return t:narrow(2, quarter + 1, half):contiguous():flatten(1, 2)
+  local parts = { model:joint(lt.stack(windows, 1)) }
+  for i, t in ipairs(parts) do
+    t = t:narrow(2, half / 2 + 1, half):contiguous():flatten(1, 2)
+    parts[i] = i < 4 and t:roll(-shift, 2) or t
   end
-  return middle(root), middle(kind), middle(bass), middle(change)
+  parts[3] = parts[3]:roll(-shift, 3)
+  return parts
+end
+
+-- Log-probabilities of the rows first .. first + 8 * rows - 1, the mean of several transpositions.
+local function block(model, source, first, config)
+  local rows, mean = config.rows, nil
+  local x = source.read(first - rows / 4, (WINDOWS + 1) * rows / 2)
+  for shift = -config.transpositions, config.transpositions do
+    local parts = heard(model, x, rows, shift)
+    for i, t in ipairs(parts) do parts[i] = mean and mean[i] + t or t end
+    mean = parts
+  end
+  for i, t in ipairs(mean) do mean[i] = (t * (1 / (2 * config.transpositions + 1))):contiguous() end
+  return mean
 end
 
 --- Segments {start, stop, label} of a source (see chord_features).
--- @param config rows (of a window) and change_penalty
+-- @param config rows (of a window), transpositions and change_penalty
 -- @param emit a function called with each segment instead of collecting them
 function recognise.song(model, source, config, emit)
   local decoder = chord_decode.new {
@@ -32,7 +47,7 @@ function recognise.song(model, source, config, emit)
   local rows_a_block = WINDOWS * config.rows / 2
   for first = 0, source.frames - 1, rows_a_block do
     lt.no_grad(lt.scope, function()
-      local root, kind, bass, change = block(model, source, first, config.rows)
+      local root, kind, bass, change = unpack(block(model, source, first, config))
       local n = math.min(source.frames - first, root:size(1))
       decoder:push(root:data(), kind:data(), bass:data(), n, change:data())
     end)

@@ -23,7 +23,7 @@ luatrain("prepare", "--synthetic", "20", "--seconds", "45", "--out", made)
 say "training on 15 of them"
 luatrain("train", "--data", made, "--run", trained, "--epochs", "24", "--warmup_epochs", "2", "--rows", "96",
   "--model.channels", "8,16,16", "--model.width", "96", "--learning_rate", "3e-3", "--ema", "0.98",
-  "--log_every", "20")
+  "--log_every", "20", "--transpositions", "0")
 say "evaluating on 4 that it never heard"
 luatrain("evaluate", "--data", made, "--checkpoint", trained)
 

@@ -33,7 +33,7 @@ recipe.config = {
   learning_rate = config.number(2e-3, "peak learning rate of AdamW", { min = 0 }),
   weight_decay = config.number(0.01, "weight decay of matrices and kernels", { min = 0 }),
   batch_size = 16,
-  epochs = 10,
+  epochs = 17,
   warmup_epochs = config.number(1, "epochs in which the learning rate rises", { min = 0 }),
   scheduler = config.choice("cosine", { "cosine", "onecycle" }, "learning-rate schedule, per step"),
   gradient_clip = 1.0,
@@ -42,17 +42,21 @@ recipe.config = {
   root_weight = config.number(1.0, "weight of the root's loss", { min = 0 }),
   bass_weight = config.number(0.5, "weight of the bass's loss", { min = 0 }),
   change_weight = config.number(1.0, "weight of the loss of chord changes", { min = 0 }),
+  notes_weight = config.number(5, "weight of the loss of the notes that sound, learnt beside the chords",
+    { min = 0 }),
   save_every = 5,
   patience = 15,
   min_delta = 0.001,
   log_every = 50,
   ema = 0.995,
 
-  rows = config.integer(128, "feature rows of a window, 93 ms each; a multiple of 8", { min = 8 }),
+  rows = config.integer(128, "feature rows of a window, 93 ms each; a multiple of 4", { min = 4 }),
   clips = config.flag(false, "learn from windows with one chord each rather than from sequences"),
   shift = config.integer(6, "transpose by up to so many semitones in training", { min = 0, max = 11 }),
-  equaliser = config.number(0.4, "random filtering in training, deviation in nepers", { min = 0 }),
-  noise = config.number(0.05, "random noise in training, share of the mean magnitude", { min = 0 }),
+  equaliser = config.number(0.3, "random filtering in training, deviation in nepers", { min = 0 }),
+  noise = config.number(0.03, "random noise in training, share of the mean magnitude", { min = 0 }),
+  transpositions = config.integer(2, "songs are heard in so many keys above and below, and the mean is taken",
+    { min = 0, max = 6 }),
   change_penalty = config.number(6, "what a change of chord costs the decoder, in nats", { min = 0 }),
 
   model = {
@@ -106,7 +110,7 @@ local function change_loss(scores, batch)
 end
 
 function recipe.step(model, batch, c)
-  local kind, root, bass, change = model(batch.features, batch.root, c.clips)
+  local kind, root, bass, change, notes = model(batch.features, batch.root, c.clips)
   local options = { label_smoothing = model.training and c.label_smoothing or 0, ignore_index = -100 }
   local function part(name, scores, target)
     target = target:flatten()
@@ -127,6 +131,10 @@ function recipe.step(model, batch, c)
     local changes = change_loss(change, batch)
     report.change_loss = changes
     total = total + changes * c.change_weight
+  end
+  if c.notes_weight > 0 and model.training then
+    report.notes_loss = loss.bce_with_logits(notes, batch.notes)
+    total = total + report.notes_loss * c.notes_weight
   end
   return total, report
 end
