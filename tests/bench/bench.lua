@@ -29,8 +29,11 @@ local function results(command)
   for line in capture(command):gmatch "[^\n]+" do
     local name, value, unit, note = line:match "^RESULT name=(%S+) value=(%S+) unit=(%S+)%s*(.*)$"
     if name then
-      list[name] = { value = tonumber(value), unit = unit, note = note }
-      notes[#notes + 1] = name
+      -- a peer that was run in several ways counts by its best
+      if not list[name] then notes[#notes + 1] = name end
+      if not list[name] or tonumber(value) < list[name].value then
+        list[name] = { value = tonumber(value), unit = unit, note = note }
+      end
     end
   end
   return list, notes
