@@ -1,4 +1,4 @@
--- One training step of the chord recipe's model: 16 windows of 128 rows of 168 bins, three losses,
+-- One training step of the chord recipe's model: 16 windows of 128 rows of 168 bins, five losses,
 -- gradient clipping, AdamW.
 -- luatrain tests/bench/chord.lua [steps]
 local lt = require "luatrain"
@@ -13,6 +13,7 @@ local n, rows, bins = config.batch_size, config.rows, 168
 local batch = {
   features = lt.rand(n, rows, bins), chord_type = lt.randint(0, 32, { n, rows }),
   root = lt.randint(0, 12, { n, rows }), bass_note = lt.randint(0, 12, { n, rows }),
+  notes = lt.rand(n, rows, 84):lt(0.05):to "f32",
 }
 
 local function step()

@@ -5,7 +5,7 @@
 The same layers, losses and batch (16 windows of 128 rows of 168 bins) as recipes/chord/recipe.lua has by default;
 channels_last, fused AdamW where this PyTorch has it for the CPU, gradient clipping. Prints the median seconds a step.
 """
-import argparse, statistics, time
+import argparse, statistics, subprocess, sys, time
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -53,37 +53,49 @@ class ChordModel(nn.Module):
         self.root, self.hidden = nn.Linear(width, 12), nn.Linear(width, hidden)
         self.embedding = nn.Embedding(12, hidden)
         self.chord_type, self.bass = nn.Linear(hidden, 32), nn.Linear(hidden, 12)
+        self.notes, self.from_notes = nn.Linear(width, bins // 2), nn.Linear(bins // 2, width)
+        self.change = nn.Linear(width, 1)
 
     def forward(self, x, root):
         x = torch.log1p(x / (x.mean((1, 2), keepdim=True) + 1e-5) * 5).unsqueeze(1)
         x = self.conv(x.to(memory_format=torch.channels_last)).permute(0, 2, 3, 1).flatten(2)
-        x = self.blocks(self.dropout(self.project(x)))
+        x = self.project(x)
+        notes = self.notes(x)
+        x = self.blocks(self.dropout(x + self.from_notes(notes.sigmoid())))
         scores = self.root(x)
         root = torch.where(root < 0, scores.argmax(-1), root)
         hidden = F.silu(self.hidden(x) + self.embedding(root))
-        return self.chord_type(hidden), scores, self.bass(hidden)
+        return self.chord_type(hidden), scores, self.bass(hidden), self.change(x).squeeze(2), notes
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("mode", nargs="?", default="eager", choices=["eager", "compile"])
+    parser.add_argument("mode", nargs="?", choices=["eager", "compile"])
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if not args.mode:  # both, each in a process of its own
+        for mode in ("eager", "compile"):
+            subprocess.run([sys.executable, __file__, mode, "--steps", str(args.steps), "--threads", str(args.threads)])
+        return
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     model = ChordModel().to(memory_format=torch.channels_last)
     x = torch.rand(16, 128, 168)
     targets = [torch.randint(0, n, (16, 128)) for n in (32, 12, 12)]
+    changes = ((targets[0][:, 1:] != targets[0][:, :-1]) | (targets[1][:, 1:] != targets[1][:, :-1])).float()
+    sounding = (torch.rand(16, 128, 84) < 0.05).float()
     try:
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01, fused=True)
     except RuntimeError:
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
 
     def objective():
+        kind, root, bass, change, notes = model(x, targets[1])
         parts = [F.cross_entropy(o.flatten(0, 1), t.flatten(), ignore_index=-100, label_smoothing=0.1)
-                 for o, t in zip(model(x, targets[1]), targets)]
-        return parts[0] + parts[1] + 0.5 * parts[2]
+                 for o, t in zip((kind, root, bass), targets)]
+        return (parts[0] + parts[1] + 0.5 * parts[2] + F.binary_cross_entropy_with_logits(change[:, 1:], changes)
+                + 5 * F.binary_cross_entropy_with_logits(notes, sounding))
 
     run = torch.compile(objective) if args.mode == "compile" else objective
     times = []
