@@ -103,7 +103,8 @@ local function change_loss(scores, batch)
   local last = scores:size(2) - 1
   local function differ(x) return x:narrow(2, 2, last):ne(x:narrow(2, 1, last)) end
   local changed = differ(batch.chord_type):logical_or(differ(batch.root))
-  local known = batch.chord_type:narrow(2, 2, last):ge(0):logical_and(batch.chord_type:narrow(2, 1, last):ge(0))
+  local function labelled(from) return batch.chord_type:narrow(2, from, last):ge(0) end
+  local known = labelled(1):logical_and(labelled(2))
   local each = loss.binary_cross_entropy_with_logits(scores:narrow(2, 2, last):contiguous(), changed:to "f32",
     { weight = known:to "f32", reduction = "sum" })
   return each / math.max(1, known:to("f32"):sum():item())

@@ -92,6 +92,32 @@ describe("features", function()
     end
   end)
 
+  it("know the notes that sound, and are transposed with them", function()
+    local step, first = features.row_seconds, features.first_seconds
+    local notes = features.notes({
+      { start = 0, stop = first + 1.5 * step, pitch = 24 }, { start = first + step, stop = 100, pitch = 107 },
+      { start = 0, stop = 9, pitch = 23 }, { start = 0, stop = 9, pitch = 108 },
+      { start = 0, stop = 9, pitch = 60, drum = true },
+    }, 3)
+    assert.same({ 3, features.pitches }, notes:size())
+    local function sounding(x)
+      local found = {}
+      for row, list in ipairs(x:tolist()) do
+        for pitch, on in ipairs(list) do
+          if on ~= 0 then found[#found + 1] = row .. ":" .. pitch - 1 end
+        end
+      end
+      return found
+    end
+    assert.same({ "1:0", "2:0", "2:83", "3:83" }, sounding(notes))
+    local rows = features.of_rows(notes).read(0, 3)
+    assert.same({ "1:5", "2:5" }, sounding(features.transpose(rows, 5)))
+    assert.same({ "2:81", "3:81" }, sounding(features.transpose(rows, -2)))
+    local bins = lt.zeros(1, features.bins)
+    bins:narrow(2, 41, 1):fill_(1)
+    assert.equal(1, features.transpose(bins, 3):narrow(2, 47, 1):item())
+  end)
+
   it("get the class of the moment they are about", function()
     local step, first = features.row_seconds, features.first_seconds
     local classes = features.classes({

@@ -6,11 +6,11 @@
 --
 -- A state is a pair (root, type), or N. A frame's score of a pair is log p(root) + log p(type | root), of
 -- N the logarithm of the sum over all roots of p(root) p(N | root). Staying costs nothing, any change
--- costs `penalty`, less the log-odds of a change at that frame where the model tells them (chords
--- change on beats, and a model hears those): the best path is Viterbi's, found in one pass with the predecessors of the last `lag`
--- frames; when these are full, the older half of the best path so far is settled. The bass of a segment
--- is the tone of its chord with the highest sum of log p(bass | root). A boundary lies where, between two
--- frames, the scores of the two chords, taken as straight lines, cross.
+-- costs `penalty`, less the log-odds of a change at that frame where the model tells them (chords change
+-- on beats, and a model hears those): the best path is Viterbi's, found in one pass with the predecessors
+-- of the last `lag` frames; when these are full, the older half of the best path so far is settled. The
+-- bass of a segment is the tone of its chord with the highest sum of log p(bass | root). A boundary lies
+-- where, between two frames, the scores of the two chords, taken as straight lines, cross.
 
 local ffi = require "ffi"
 local bit = require "bit"
