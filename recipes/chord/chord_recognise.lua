@@ -25,7 +25,7 @@ end
 
 -- Log-probabilities of the rows first .. first + 8 * rows - 1, the mean of several transpositions.
 local function block(model, source, first, config)
-  local rows, mean = config.rows, nil
+  local rows, mean = config.song_rows, nil
   local x = source.read(first - rows / 4, (WINDOWS + 1) * rows / 2)
   for shift = -config.transpositions, config.transpositions do
     local parts = heard(model, x, rows, shift)
@@ -37,14 +37,14 @@ local function block(model, source, first, config)
 end
 
 --- Segments {start, stop, label} of a source (see chord_features).
--- @param config rows (of a window), transpositions and change_penalty
+-- @param config song_rows (of a window), transpositions, plain_bonus and change_penalty
 -- @param emit a function called with each segment instead of collecting them
 function recognise.song(model, source, config, emit)
   local decoder = chord_decode.new {
     step = features.row_seconds, first = features.first_seconds, penalty = config.change_penalty,
-    emit = emit,
+    emit = emit, bonus = { config.plain_bonus, config.plain_bonus },              -- types 1 and 2
   }
-  local rows_a_block = WINDOWS * config.rows / 2
+  local rows_a_block = WINDOWS * config.song_rows / 2
   for first = 0, source.frames - 1, rows_a_block do
     lt.no_grad(lt.scope, function()
       local root, kind, bass, change = unpack(block(model, source, first, config))

@@ -55,9 +55,12 @@ recipe.config = {
   shift = config.integer(6, "transpose by up to so many semitones in training", { min = 0, max = 11 }),
   equaliser = config.number(0.3, "random filtering in training, deviation in nepers", { min = 0 }),
   noise = config.number(0.03, "random noise in training, share of the mean magnitude", { min = 0 }),
-  transpositions = config.integer(2, "songs are heard in so many keys above and below, and the mean is taken",
+  transpositions = config.integer(1, "songs are heard in so many keys above and below, and the mean is taken",
     { min = 0, max = 6 }),
-  change_penalty = config.number(6, "what a change of chord costs the decoder, in nats", { min = 0 }),
+  song_rows = config.integer(256, "feature rows of a window when songs are recognised; a multiple of 4",
+    { min = 4 }),
+  change_penalty = config.number(3, "what a change of chord costs the decoder, in nats", { min = 0 }),
+  plain_bonus = config.number(0.3, "what the decoder gives major and minor ahead of other types, nats a row"),
 
   model = {
     channels = config.list({ 16, 24, 32 }, "channels of the convolutions"),

@@ -124,6 +124,19 @@ describe("the chord decoder", function()
     assert.equal(2.5, got[2].stop)
   end)
 
+  it("prefers the types that have a bonus", function()
+    local function label(bonus)
+      local decoder = decode.new { step = 0.1, bonus = bonus }
+      local root, kind, bass = frames(20, function() return 6, 0, 0, 0.5 end)                    -- C:sus4
+      for i = 0, 20 * 12 - 1 do kind[i * 32 + 1] = kind[i * 32 + 6] - 0.2 end                    -- or C:maj
+      decoder:push(root, kind, bass, 20)
+      return decoder:finish()[1].label
+    end
+    assert.equal("C:sus4", label(nil))
+    assert.equal("C:maj", label { 0.3 })
+    assert.equal("N", label { [0] = 9 })
+  end)
+
   it("ignores what is shorter than the penalty allows", function()
     local function count(penalty)
       local decoder = decode.new { step = 0.1, penalty = penalty }

@@ -26,16 +26,19 @@ local STATES = 1 + (TYPES - 1) * ROOTS
 local KIND_WIDTH, BASS_WIDTH = ROOTS * TYPES, ROOTS * ROOTS
 
 --- A decoder. Options: `step`, seconds between frames (needed); `first`, the time of the first frame (0);
--- `penalty`, what a change costs in natural log units (6); `lag`, frames held back before they are
--- settled (512); `root_bonus`, log-probability added for the root as the bass, per segment (0.5); `emit`,
--- a function called with each segment as it is settled instead of collecting them.
+-- `penalty`, what a change costs in natural log units (6); `lag`, frames held back before they are settled
+-- (512); `root_bonus`, log-probability added for the root as the bass, per segment (0.5); `bonus`, a table
+-- from types (0 to 31) to what is added to their score in every frame ({}); `emit`, a function called with
+-- each segment as it is settled instead of collecting them.
 function decode.new(options)
   if type(options) ~= "table" or not options.step then
     error("chord_decode.new: {step = seconds between frames} is needed", 2)
   end
   local lag = options.lag or 512
+  local bonus = ffi.new("double[?]", TYPES)
+  for kind, value in pairs(options.bonus or {}) do bonus[kind] = value end
   return setmetatable({
-    step = options.step, first = options.first or 0, penalty = options.penalty or 6, lag = lag,
+    bonus = bonus, step = options.step, first = options.first or 0, penalty = options.penalty or 6, lag = lag,
     root_bonus = options.root_bonus or 0.5, emit = options.emit, segments = {},
     count = 0, settled = 0,                                   -- frames held, frames settled before them
     score = ffi.new("double[?]", STATES),
@@ -49,15 +52,15 @@ function decode.new(options)
 end
 
 -- Scores of the states from one frame's log-probabilities; state 1 + root * 31 + (type - 1).
-local function fill(row, root, kind)
+local function fill(row, root, kind, bonus)
   local none = 0
   for r = 0, ROOTS - 1 do
     local p, types = root[r], kind + r * TYPES
     none = none + math.exp(p + types[0])
     local states = row + 1 + r * (TYPES - 1)
-    for k = 1, TYPES - 1 do states[k - 1] = p + types[k] end
+    for k = 1, TYPES - 1 do states[k - 1] = p + types[k] + bonus[k] end
   end
-  row[0] = math.log(none + 1e-30)
+  row[0] = math.log(none + 1e-30) + bonus[0]
 end
 
 local function best_state(score)
@@ -157,7 +160,7 @@ function Decoder:push(root, kind, bass, n, change)
   for t = 0, n - 1 do
     if self.count == self.lag then settle(self, self.lag - math.floor(self.lag / 2)) end
     local row = self.rows + self.count * STATES
-    fill(row, root + t * ROOTS, kind + t * KIND_WIDTH)
+    fill(row, root + t * ROOTS, kind + t * KIND_WIDTH, self.bonus)
     ffi.copy(self.basses + self.count * BASS_WIDTH, bass + t * BASS_WIDTH, BASS_WIDTH * 4)
     local first = self.count == 0 and self.settled == 0
     local cost = change and math.max(0, self.penalty - change[t]) or self.penalty
