@@ -136,7 +136,7 @@ static void times_panels(float *scores, const plan *s, const float *a, const flo
 // (Lawson's iteration); adding 1.5 * 2^23 rounds to an integer, which is read from the low bits.
 static inline __attribute__((always_inline)) float power_of_2(float x)
 {
-    union { float f; int32_t i; } n, p;
+    union { float f; uint32_t i; } n, p;
     n.f = x + 12582912.f;
     float r = x - (n.f - 12582912.f);
     float q = 0.00132647273f;
@@ -145,7 +145,7 @@ static inline __attribute__((always_inline)) float power_of_2(float x)
     q = q * r + 0.240222424f;
     q = q * r + 0.693147004f;
     p.f = q * r + 1.f;
-    p.i += (int32_t)((uint32_t)n.i << 23);
+    p.i += n.i << 23;
     return x < -126.f ? 0.f : p.f;
 }
 
@@ -238,7 +238,7 @@ static inline __attribute__((always_inline)) tile_vec powers_of_2(tile_vec x)
     q = q * r + 0.240222424f;
     q = q * r + 0.693147004f;
     q = q * r + 1.f;
-    return (tile_vec)(((tile_int)q + ((tile_int)n << 23)) & ~(x < -126.f));
+    return (tile_vec)(((tile_bits)q + ((tile_bits)n << 23)) & (tile_bits) ~(x < -126.f));
 }
 
 // One row's scores become weights relative to its running maximum; its sum follows. Returns what

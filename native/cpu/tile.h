@@ -25,6 +25,7 @@ typedef float tile_mem
     __attribute__((vector_size(sizeof(float) * TILE_LANES), aligned(4), may_alias));
 
 typedef int32_t tile_int __attribute__((vector_size(sizeof(int32_t) * TILE_LANES)));
+typedef uint32_t tile_bits __attribute__((vector_size(sizeof(uint32_t) * TILE_LANES)));
 
 static inline tile_vec tile_load(const float *p) { return (tile_vec)*(const tile_mem *)p; }
 static inline void tile_store(float *p, tile_vec v) { *(tile_mem *)p = (tile_mem)v; }
