@@ -33,7 +33,7 @@ recipe.config = {
   learning_rate = config.number(2e-3, "peak learning rate of AdamW", { min = 0 }),
   weight_decay = config.number(0.01, "weight decay of matrices and kernels", { min = 0 }),
   batch_size = 16,
-  epochs = 17,
+  epochs = 14,
   warmup_epochs = config.number(0.4, "epochs in which the learning rate rises", { min = 0 }),
   scheduler = config.choice("cosine", { "cosine", "onecycle" }, "learning-rate schedule, per step"),
   gradient_clip = 1.0,
@@ -60,7 +60,7 @@ recipe.config = {
   song_rows = config.integer(256, "feature rows of a window when songs are recognised; a multiple of 4",
     { min = 4 }),
   change_penalty = config.number(3, "what a change of chord costs the decoder, in nats", { min = 0 }),
-  plain_bonus = config.number(0.3, "what the decoder gives major and minor ahead of other types, nats a row"),
+  plain_bonus = config.number(0.5, "what the decoder gives major and minor ahead of other types, nats a row"),
 
   model = {
     channels = config.list({ 16, 24, 32 }, "channels of the convolutions"),
