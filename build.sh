@@ -80,6 +80,10 @@ build)
 test)
     # shellcheck disable=SC2086
     install_packages $build_packages $run_packages $test_packages
+    # A build that was configured before the test packages came has no C tests: configure it again.
+    if [ -f build/CMakeCache.txt ] && ! grep -q '^CMOCKA_FOUND:INTERNAL=1' build/CMakeCache.txt; then
+        rm -f build/CMakeCache.txt build/build.ninja
+    fi
     compile build
     # Corrupted inputs and crashes must not hang a test for ever.
     ctest --test-dir build --output-on-failure --timeout 600 "$@"

@@ -23,8 +23,10 @@ local function train_once()
   return loss
 end
 
--- Finalizers run in the cycle after the one that finds their object dead.
+-- Finalizers run in the cycle after the one that finds their object dead, and compiled traces hold on to
+-- what they have seen.
 local function collect()
+  jit.flush()
   for _ = 1, 4 do collectgarbage() end
 end
 

@@ -344,6 +344,7 @@ describe("luatrain run RECIPE train", function()
     local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.03"},
       {with = "script -qec \"%s\" /dev/null"})
     local shown = result.out .. result.err
+    if shown:find "pseudo%-terminal" then return pending "this machine gives no pseudo-terminal" end
     assert.is_truthy(shown:find "\repoch 1/2 %[=* *%] %d+/7 [%d.]+ it/s ETA %d%d:%d%d loss [%d.]+ lr", shown)
     assert.is_truthy(shown:find "epoch 2/2, 00:0%d.*: train_loss")
   end)
