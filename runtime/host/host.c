@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <luajit.h>
 #include <lualib.h>
+#include <pthread.h>
 #include <stdio.h>
 
 typedef struct { const char *name, *data; int64_t size; } embedded_file;
@@ -19,13 +20,25 @@ extern const char lt_header_text[] __attribute__((visibility("hidden")));
 #endif
 
 // ---- embedded text -----------------------------------------------------------------------------
+static char *cdef;
+
+static void join_cdef(void)
+{
+    cdef = calloc(1, strlen(lt_header_text) + 1);
+    if (!cdef) return;
+    const char *from = lt_header_text;
+    while ((from = strstr(from, "// cdef begin")) != NULL) {
+        const char *to = strstr(from, "// cdef end");
+        strncat(cdef, from, (size_t)(to - from));
+        from = to;
+    }
+}
+
 const char *lt_cdef(void)
 {
-    static char *cdef;
-    if (cdef) return cdef;
-    const char *from = strstr(lt_header_text, "// cdef begin");
-    const char *to = strstr(lt_header_text, "// cdef end");
-    return cdef = strndup(from, (size_t)(to - from));
+    static pthread_once_t once = PTHREAD_ONCE_INIT;  // loader workers ask too
+    pthread_once(&once, join_cdef);
+    return cdef ? cdef : "";
 }
 
 const char *lt_embedded_name(int32_t index)
