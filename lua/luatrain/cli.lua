@@ -41,21 +41,11 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
 
 -- ---- failures -----------------------------------------------------------------------------------
 
-local function status_code(text)
-  if not core.text or not text:find(core.text, 1, true) then return 1 end
-  if core.status == C.LT_ERR_IO then return failure.codes.io end
-  if core.status == C.LT_ERR_FORMAT then return failure.codes.data end
-  if core.status == C.LT_ERR_DEVICE then return failure.codes.device end
-  if core.status == C.LT_ERR_INTERRUPTED then return failure.codes.interrupt end
-  return 1
-end
-
 --- The exit code and the one line that an error value stands for.
 function cli.explain(e)
-  local known = failure.of(e)
   local text = tostring(e):gsub("\nstack traceback:.*", "")
   text = text:gsub("(module '[^']+' not found):.*", "%1"):gsub("%s*\n%s*", " ")
-  return known and known.code or status_code(tostring(e)), text
+  return failure.codes[failure.kind(e) or "run"], text
 end
 
 -- ---- help ---------------------------------------------------------------------------------------

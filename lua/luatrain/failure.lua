@@ -1,6 +1,7 @@
 --- Failures with an exit code. What is raised here reads as its message wherever a string is
 -- wanted, and tells the command line which code to end with.
 local core = require "luatrain.core"
+local C = core.C
 
 local failure = {}
 
@@ -37,6 +38,19 @@ end
 function failure.of(e)
   if getmetatable(e) == Failure then return e end
   return nil
+end
+
+local KINDS = {
+  [C.LT_ERR_IO] = "io", [C.LT_ERR_FORMAT] = "data", [C.LT_ERR_DEVICE] = "device",
+  [C.LT_ERR_INTERRUPTED] = "interrupt",
+}
+
+--- The kind of an error value, a key of failure.codes: a failure's own, or that of the C status it was
+-- raised for; nil for all others: mistakes in a program, refused arguments, no memory.
+function failure.kind(e)
+  local known = failure.of(e)
+  if known then return known.kind end
+  if core.text and core.text ~= "" and tostring(e):find(core.text, 1, true) then return KINDS[core.status] end
 end
 
 --- Calls f(...); where it fails with a plain error, raises it again as a failure of `kind` that

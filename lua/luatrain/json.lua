@@ -383,7 +383,7 @@ function json.decode(text, options)
   local null = options.null
   if null == nil then null = json.null end
   local box, message = guarded(decode_all, { text = text, name = options.name or "json", null = null })
-  if not box then core.fail("%s", message) end
+  if not box then core.fail_as("format", "%s", message) end
   return box[1]
 end
 

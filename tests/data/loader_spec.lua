@@ -104,6 +104,45 @@ describe("the loader", function()
     assert.is_truthy(tostring(e):find "3 of 3 samples are damaged")
   end)
 
+  it("stops at once at a mistake in the code that reads, and says where it is", function()
+    for _, workers in ipairs {0, 2} do
+      local loader = open({count = 60, mistake = 7}, {workers = workers})
+      local ok, e = pcall(content, loader, 1)
+      assert.is_false(ok)
+      assert.equal(1, failure.of(e).code)
+      assert.is_truthy(tostring(e):find("reading sample 7: .*data/points.lua:%d+: .*no_such_table"),
+        tostring(e))
+      assert.equal(0, #loader.damaged)
+      loader:close()
+    end
+  end)
+
+  it("tells a refused argument from a file that cannot be read", function()
+    local folder = require("luatrain.fs").temporary_directory()
+    local function damaged(f)
+      local set = lt.data.from(40, function(i)
+        if i == 3 then f() end
+        return {x = i}
+      end)
+      local loader = set:batch(8)
+      for _ in loader:epoch(1) do end
+      return #loader.damaged == 1 and loader.damaged[1].text
+    end
+    lt.fs.write(folder .. "/empty.wav", "")
+    lt.fs.write(folder .. "/bad.lab", "0 1 no-chord")
+    lt.fs.write(folder .. "/bad.json", "{")
+    for name, load in pairs {["empty.wav"] = lt.audio.load, ["bad.lab"] = lt.music.chord.read_lab,
+      ["bad.json"] = lt.json.load, ["none.mid"] = lt.midi.read} do
+      local text = damaged(function() load(folder .. "/" .. name) end)
+      assert.is_truthy(text and text:find(name, 1, true), name)
+    end
+    lt.fs.remove_tree(folder)
+    assert.error_matches(function() damaged(function() lt.zeros(3):narrow(1, 3, 2) end) end,
+      "reading sample 3: .*loader_spec.lua:%d+: ")
+    assert.error_matches(function() damaged(function() lt.audio.load(nil) end) end, "the path is a nil")
+    assert.error_matches(function() damaged(function() error "mine" end) end, "loader_spec.lua:%d+: mine")
+  end)
+
   it("passes on the error of a worker that cannot make its data set", function()
     local loader = open({count = 10}, {workers = 2, source = {module = "data.no_such_module"}})
     assert.error_matches(function() content(loader, 1) end, "loader worker: .*no_such_module")

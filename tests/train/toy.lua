@@ -19,7 +19,7 @@ recipe.config = {
 
 local function points(c, count, first)
   return lt.data.from(count, function(i)
-    if first and i <= c.broken then error("cannot be read", 0) end
+    if first and i <= c.broken then lt.data.damaged("cannot be read") end
     local x = lt.randn(4)
     local label = x:get(1) + 0.1 * math.random() > 0 and 1 or 0
     if first and i == c.nan_at then x:set(0 / 0, 2) end

@@ -19,6 +19,7 @@
 --      numbers become f32 unless a dtype is named; strings stay lists
 --   set:batch(16, {shuffle = true, seed = 1})        -> loader
 --   for batch in loader:epoch(1) do batch.audio, batch.label, batch.ids, batch.size end
+local failure = require "luatrain.failure"
 local dataset = require "luatrain.data.dataset"
 local files = require "luatrain.data.files"
 
@@ -31,5 +32,11 @@ local data = {
   csv = files.csv,
   loader = require("luatrain.data.loader").new,
 }
+
+--- Says, inside a map, that this sample is damaged: the loader passes over it, counts it and lists the
+-- sentence (arguments as for string.format). Errors of the readers of files say so by themselves; any
+-- other error is a mistake in the code and ends the run.
+--   if x:size(1) < 1024 then lt.data.damaged("%s: shorter than 1024 samples", sample.path) end
+function data.damaged(format, ...) failure.raise("data", format, ...) end
 
 return data

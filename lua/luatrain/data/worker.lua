@@ -10,6 +10,13 @@ local C, check = core.C, core.check
 
 local worker = {}
 
+-- Whether an error says that a sample is damaged: only what its file or the system said does. A mistake
+-- in the code that reads it would meet every sample, and must be seen.
+local function is_damage(e)
+  local kind = failure.kind(e)
+  return kind == "data" or kind == "io"
+end
+
 --- Reads the samples of a job {epoch, seed, indices = positions from 1} and collates them.
 -- Returns the batch and the list of damaged samples {index, id, text}. stop() may end it early.
 function worker.make(set, job, stop)
@@ -26,8 +33,10 @@ function worker.make(set, job, stop)
       local ok, sample = pcall(set.get, set, index)
       if ok then
         samples[#samples + 1], ids[#ids + 1] = sample, set:id(index)
-      else
+      elseif is_damage(sample) then
         damaged[#damaged + 1] = {index = index, id = set:id(index), text = tostring(sample)}
+      else
+        failure.raise(failure.kind(sample) or "run", "reading %s: %s", set:id(index), tostring(sample))
       end
     end
     return collate.batch(samples, set.types, ids), damaged

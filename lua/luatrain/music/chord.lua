@@ -128,7 +128,7 @@ end
 
 local function split_or_raise(label)
   local parts, message = chord.split(label)
-  if not parts then error(message, 3) end
+  if not parts then core.fail_as("format", "%s", message) end
   return parts
 end
 
@@ -260,7 +260,7 @@ end
 -- that names file and line.
 function chord.read_lab(path)
   local text = fs.read(path, MOST_BYTES)
-  if text:find("\0", 1, true) then core.fail("%s: holds zero bytes, this is no text file", path) end
+  if text:find("\0", 1, true) then core.fail_as("format", "%s: holds zero bytes, this is no text file", path) end
   local segments, number = {}, 0
   for line in (text:gsub("\r\n?", "\n") .. "\n"):gmatch "([^\n]*)\n" do
     number = number + 1
@@ -270,12 +270,12 @@ function chord.read_lab(path)
       if start and last and start < last.stop - 0.01 then
         start, stop = nil, ("starts at %g, before the line above ends at %g"):format(start, last.stop)
       end
-      if not start then core.fail("%s, line %d: %s", path, number, stop) end
+      if not start then core.fail_as("format", "%s, line %d: %s", path, number, stop) end
       if last and start < last.stop then last.stop = start end
       if stop > start then segments[#segments + 1] = { start = start, stop = stop, label = label } end
     end
   end
-  if #segments == 0 then core.fail("%s: holds no chord", path) end
+  if #segments == 0 then core.fail_as("format", "%s: holds no chord", path) end
   return segments
 end
 
