@@ -55,6 +55,7 @@ typedef struct lt_storage {
     int64_t bytes;
     int32_t refs;
     int32_t device;  // 0: CPU
+    double written;  // lt_tick at the latest write by an op
 } lt_storage;
 
 // A tensor is a value: it lives in the caller's memory (in Lua: a cdata). offset and stride count
@@ -133,6 +134,8 @@ lt_status lt_op_get(lt_op_info *info, int32_t index);
 void lt_profile(bool on);      // also resets the counters
 // With it on, an op that writes a NaN or Inf fails, naming itself.
 void lt_check_finite(bool on);
+// A number that grows with every op run and every call, never twice the same: who was first.
+double lt_tick(void);
 int32_t lt_threads(void);
 void lt_set_threads(int32_t n);
 double lt_time(void);          // seconds, monotonic

@@ -103,6 +103,73 @@ describe("autograd", function()
     assert.are.same({ 4, 4 }, x.grad:flat())
   end)
 
+  it("refuses to go back over a tensor that was changed in place since, naming the op", function()
+    local function changed(forward, change)
+      local x = lt.tensor { 1, 2, 3 }:set_requires_grad()
+      local w = lt.tensor { 4, 5, 6 }
+      local y = forward(x, w)
+      change(x, w, y)
+      local ok, e = pcall(function() y:sum():backward() end)
+      return ok, tostring(e)
+    end
+    local function times(x, w) return x * w end
+    local writes = {
+      function(_, w) w:add_(1) end, function(_, w) w[2] = 0 end, function(_, w) w:set(0, 1) end,
+      function(_, w) w:narrow(1, 1, 2):mul_(2) end, function(_, w) w:normal_() end,
+      function(_, w) w:copy_(lt.zeros(3)) end,
+    }
+    for i, write in ipairs(writes) do
+      local ok, e = changed(times, write)
+      assert.is_false(ok, "write " .. i)
+      assert.is_truthy(e:find("core_spec.lua:%d+: mul: a tensor %(3%) .* changed in place"), e)
+    end
+    local cases = {
+      tanh = { lt.tanh, function(_, _, y) lt.no_grad(y.mul_, y, 2) end },
+      square = { lt.square, function(x) lt.no_grad(x.mul_, x, 2) end },
+      index_select = { function(x, w)
+        w.ids = lt.tensor({ 0, 2 }, "i64")
+        return lt.index_select(x, 1, w.ids)
+      end, function(_, w) w.ids:add_(1) end },
+      matmul = { function(x) return lt.matmul(x:reshape(1, 3), x:reshape(3, 1)) end, function(x)
+        x.grad = lt.ones(3)
+        lt.optim.SGD({ x }, { lr = 0.1 }):step()
+      end },
+    }
+    for name, case in pairs(cases) do
+      local ok, e = changed(case[1], case[2])
+      assert.is_false(ok, name)
+      assert.is_truthy(e:find(name .. ": a tensor", 1, true), e)
+    end
+  end)
+
+  it("lets tensors be changed that no gradient needs", function()
+    local x, w = lt.tensor { 1, 2, 3 }:set_requires_grad(), lt.tensor { 4, 5, 6 }
+    local y = ((x + w) * 2):sum()
+    w:add_(1)
+    lt.no_grad(x.mul_, x, 2)
+    y:backward()
+    assert.are.same({ 2, 2, 2 }, x.grad:flat())
+    local z = (x * w):sum()
+    z:backward(nil, true)
+    x.grad:mul_(0)
+    z:backward()
+    assert.are.same({ 5, 6, 7 }, x.grad:flat())
+    local bn = lt.nn.BatchNorm1d(3)
+    local a, b = bn(lt.randn(4, 3)), bn(lt.randn(4, 3))
+    lt.add(a, b):sum():backward()
+  end)
+
+  it("refuses to write into a tensor behind autograd's back", function()
+    local x = lt.ones(3):set_requires_grad()
+    local y, data = x * 2, lt.zeros(3)
+    assert.error_matches(function() y[1] = 0 end, "autograd would not see")
+    assert.error_matches(function() x[1] = 0 end, "autograd would not see")
+    assert.error_matches(function() data[1] = y[1] end, "autograd would not see")
+    assert.error_matches(function() y:add_(1) end, "add_: autograd would not see")
+    lt.no_grad(function() x[1] = 5 end)
+    assert.are.same({ 5, 1, 1 }, x:flat())
+  end)
+
   it("calls hooks with gradients, also of inner tensors", function()
     local x = lt.ones(2):set_requires_grad()
     local seen = {}

@@ -16,7 +16,6 @@ local op = { defined = {} }
 local enabled = true      -- whether ops record now
 local user_enabled = true -- what no_grad asked for; ops themselves always run unrecorded
 local autocast = false    -- dtype code that autocast ops compute in, or false
-local serial = 0          -- age of nodes
 
 core.on_raise[#core.on_raise + 1] = function() enabled = user_enabled end
 
@@ -105,15 +104,16 @@ local function record(saved, y)
 end
 
 local source = [[
-local state, forward, name, convert, next_serial, record, backward, fixed, Tensor = ...
+local state, forward, name, convert, C, record, backward, fixed = ...
 return function(ARGS)
   CONVERT
   if state.enabled() and (NEEDS) then
     local saved = { active = true, name = name, backward = backward, count = COUNT,
-      serial = next_serial(), inputs = { ARGS }, needs = { NEED_LIST } }
+      serial = 0, inputs = { ARGS }, needs = { NEED_LIST } }
     state.enter()
     local y1, y2, y3 = forward(saved, ARGS)
     state.leave()
+    saved.serial = C.lt_tick()
     if backward then
       saved.y1, saved.y2, saved.y3 = y1, y2, y3
       record(saved, y1)
@@ -133,10 +133,6 @@ local state = {
   enter = function() enabled = false end,
   leave = function() enabled = user_enabled end,
 }
-local function next_serial()
-  serial = serial + 1
-  return serial
-end
 
 -- The wrapper's text for a given number of arguments: fixed arity compiles, varargs would not.
 local function wrapper_source(arity, converts)
@@ -171,10 +167,11 @@ local function vararg_wrapper(def, convert, backward)
     end
     if not (enabled and any) then return forward(black_hole, unpack(args, 1, n)) end
     local saved = { active = true, name = name, backward = backward, count = n,
-      serial = next_serial(), inputs = args, needs = needs }
+      serial = 0, inputs = args, needs = needs }
     state.enter()
     local y1, y2, y3 = forward(saved, unpack(args, 1, n))
     state.leave()
+    saved.serial = C.lt_tick()
     if backward then
       saved.y1, saved.y2, saved.y3 = y1, y2, y3
       record(saved, y1)
@@ -203,8 +200,8 @@ function op.define(def)
   local info = debug.getinfo(def.forward, "u")
   if info.isvararg or info.nparams < 2 then return vararg_wrapper(def, convert, backward) end
   local text = wrapper_source(info.nparams - 1, convert ~= nil)
-  return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert,
-    next_serial, record, backward, black_hole, Tensor)
+  return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert, C,
+    record, backward, black_hole)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------
@@ -344,9 +341,48 @@ local function drop_output(y)
   if y and y.node and not y.kept and not y.retains_grad then y:release() end
 end
 
+-- ---- tensors changed since ------------------------------------------------------------------------
+-- A node's serial number is lt_tick after its forward, and a storage remembers lt_tick of its latest
+-- write: a larger one was written since. Arguments and results are what others can reach and change;
+-- only where one of them was written is it worth looking whether backward needs it.
+local bookkeeping = { inputs = true, needs = true, y1 = true, y2 = true, y3 = true }
+
+local function holds(value, storage, depth)
+  if type(value) ~= "table" then return false end
+  if getmetatable(value) == Tensor then return value.c.storage == storage end
+  if depth == 0 then return false end
+  for _, inner in pairs(value) do
+    if holds(inner, storage, depth - 1) then return true end
+  end
+  return false
+end
+
+local function check_written(t, node)
+  local storage = t.c.storage
+  if storage == nil or storage.written <= node.serial then return end
+  for key, value in pairs(node) do
+    if not bookkeeping[key] and holds(value, storage, 1) then
+      core.fail("%s: a tensor %s that its gradient needs was changed in place after it was used; "
+        .. "change a clone() of it, or call backward before", node.name, t:shape_text())
+    end
+  end
+end
+
+local function check_unchanged(node)
+  local inputs = node.inputs
+  for i = 1, node.count do
+    local t = inputs[i]
+    if type(t) == "table" and t.c then check_written(t, node) end
+  end
+  if node.y1 then check_written(node.y1, node) end
+  if node.y2 then check_written(node.y2, node) end
+  if node.y3 then check_written(node.y3, node) end
+end
+
 local function step_back(node, retain, release)
   local dy1, dy2, dy3 = take_pending(node.y1), take_pending(node.y2), take_pending(node.y3)
   if not (dy1 or dy2 or dy3) then return end
+  check_unchanged(node)
   local grads = { node.backward(node, dy1, dy2, dy3) }
   for i = 1, node.count do
     local g = grads[i]
@@ -413,6 +449,15 @@ function Tensor:backward(gradient, retain_graph, release)
   enabled = outer
   gradient.uses = uses
   if not ok then error(problem, 0) end
+end
+
+--- Refuses to write `other` (a tensor or a number) into t where autograd would lose t's history or
+-- other's. Backward itself finds values that a gradient needs and that were changed otherwise.
+function op.overwritable(name, t, other)
+  if enabled and (t.node or t.requires_grad or (Tensor.is_tensor(other) and other.requires_grad)) then
+    core.fail("%s: autograd would not see this change; use lt.no_grad, detach() first, or the form "
+      .. "that makes a new tensor", name)
+  end
 end
 
 --- Calls f(gradient) when this tensor's gradient is known; what f returns replaces it.

@@ -307,6 +307,7 @@ end
 
 function Tensor.__newindex(t, key, value)
   if type(key) == "number" then
+    require("luatrain.op").overwritable("t[i] = x", t, value)
     local slice = Tensor.select(t, 1, key)
     if type(value) == "number" then
       check(C.lt_fill(slice.c, value))

@@ -74,6 +74,11 @@ static lt_status check_list(const char *op, const char *what, list t, list param
     return LT_OK;
 }
 
+static void touch(list t, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) lt_touch(t[i]);
+}
+
 static int64_t total(list t, int32_t n)
 {
     int64_t sum = 0;
@@ -152,6 +157,7 @@ static lt_status run_step(const step_args *a, step_row *row)
     LT_TRY(gradients_open(&g, a->lists[1], a->lists[0], a->n));
     float factor = a->flags & LT_OPTIM_MAXIMIZE ? -1.f : 1.f;
     if (lt_present(&a->scale)) factor *= *lt_f32(&a->scale);
+    touch(a->lists[0], a->n);
     int64_t all = total(a->lists[0], a->n);
     int team = lt_team(all);
 #pragma omp parallel num_threads(team)
@@ -420,6 +426,7 @@ static lt_status ema_update_cpu(const void *args)
 {
     const ema_args *a = args;
     float rest = (float)(1 - a->decay);
+    touch(a->averages, a->n);
     int64_t all = total(a->params, a->n);
     int team = lt_team(all);
 #pragma omp parallel num_threads(team)

@@ -78,6 +78,9 @@ typedef struct lt_op {
 } lt_op;
 
 void lt_op_register(lt_op *op);
+// Notes that a tensor's elements are being changed. The waist does it for outputs; an op that writes
+// to tensors in lists does it itself.
+void lt_touch(const lt_tensor *t);
 lt_status lt_run(lt_op *op, const void *args);
 
 // LT_OP(gelu, "y; x", gelu_check, gelu_cpu) defines and registers the descriptor `gelu_op`.

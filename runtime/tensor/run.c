@@ -9,6 +9,7 @@
 static lt_op *ops;  // in order of name
 static int32_t op_count;
 static bool profiling, checking_finite;
+static uint64_t ticks;  // loader threads run ops too
 
 // Counts the names in "y; x weight bias?" before and after the semicolon.
 static void count_args(lt_op *op)
@@ -93,10 +94,25 @@ static lt_status inspect(const lt_op *op, const lt_tensor *t)
     return LT_OK;
 }
 
+double lt_tick(void) { return (double)__atomic_add_fetch(&ticks, 1, __ATOMIC_RELAXED); }
+
+void lt_touch(const lt_tensor *t)
+{
+    if (t->storage) t->storage->written = lt_tick();
+}
+
+static void touch_outputs(const lt_op *op, const lt_tensor *t)
+{
+    double now = lt_tick();
+    for (int i = 0; i < op->outputs; i++)
+        if (t[i].storage) t[i].storage->written = now;
+}
+
 lt_status lt_run(lt_op *op, const void *args)
 {
     LT_TRY(check_alive(op, args));
     if (op->check) LT_TRY(op->check(args));
+    touch_outputs(op, args);
     __atomic_add_fetch(&op->calls, 1, __ATOMIC_RELAXED);
     double start = profiling ? lt_time() : 0;
     LT_TRY(op->cpu(args));

@@ -33,6 +33,7 @@ static lt_status storage_new(lt_storage **out, int64_t bytes)
     s->bytes = bytes;
     s->refs = 1;
     s->device = 0;
+    s->written = 0;
     lt_count_storage(1);
     *out = s;
     return LT_OK;
@@ -332,6 +333,7 @@ lt_status lt_tensor_set(lt_tensor *t, int64_t index, double value)
 {
     LT_TRY(check_index(t, index));
     store_element(t, element_position(t, index), value);
+    lt_touch(t);
     return LT_OK;
 }
 
@@ -348,5 +350,6 @@ lt_status lt_tensor_from_doubles(lt_tensor *t, const double *values)
     int64_t n = lt_numel(t);
     LT_REQUIRE(t->storage, LT_ERR_ARGUMENT, "%s", released);
     for (int64_t i = 0; i < n; i++) store_element(t, element_position(t, i), values[i]);
+    lt_touch(t);
     return LT_OK;
 }

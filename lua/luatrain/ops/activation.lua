@@ -170,9 +170,7 @@ end
 
 --- x cut to low .. high in place; returns x.
 function methods.clamp_(x, low, high)
-  if op.grad_enabled() and (x.node or x.requires_grad) then
-    core.fail("clamp_: autograd needs the old values; use lt.no_grad or clamp")
-  end
+  op.overwritable("clamp_", x)
   check(C.lt_clamp(x.c, x.c, low or -math.huge, high or math.huge))
   return x
 end

@@ -469,14 +469,7 @@ methods.lerp = op.define {
 }
 
 -- ---- in place -----------------------------------------------------------------------------------
--- Refuses where autograd would need the value that is overwritten, or the history that is lost.
-local function overwritable(name, t, other)
-  if op.grad_enabled() and
-    (t.node or t.requires_grad or (Tensor.is_tensor(other) and other.requires_grad)) then
-    core.fail("%s: autograd needs the old values; use lt.no_grad, detach() first, or the form "
-      .. "without underscore", name)
-  end
-end
+local overwritable = op.overwritable
 
 local function in_place(name, call)
   return function(t, other)

@@ -83,18 +83,16 @@ end
 -- fill(t, state, ...) on t, or on a fresh tensor that is then copied where t is a view with gaps.
 local function in_place(name, fill)
   return function(t, a, b, c, d, options)
-    if op.grad_enabled() and (t.node or t.requires_grad) then
-      core.fail("%s: autograd needs the old values; use lt.no_grad", name)
-    end
+    op.overwritable(name, t)
     local state = state_of(options)
-    local dense = t:like()
-    if not C.lt_tensor_is_contiguous(t.c) then
+    if C.lt_tensor_is_contiguous(t.c) then
+      check(fill(t.c, state, a, b, c, d))
+    else
+      local dense = t:like()
       check(fill(dense.c, state, a, b, c, d))
       check(C.lt_copy(t.c, dense.c))
-    else
-      check(fill(t.c, state, a, b, c, d))
+      dense:release()
     end
-    dense:release()
     return t
   end
 end

@@ -371,18 +371,14 @@ end
 
 --- Copies the elements of x (broadcast to this shape, converted to this dtype) into t; returns t.
 function methods.copy_(t, x)
-  if op.grad_enabled() and (t.node or t.requires_grad or x.requires_grad) then
-    core.fail("copy_: autograd needs the old values; use lt.no_grad, or detach() first")
-  end
+  op.overwritable("copy_", t, x)
   check(C.lt_copy(t.c, x.c))
   return t
 end
 
 --- Sets every element to value; returns the tensor.
 function methods.fill_(t, value)
-  if op.grad_enabled() and (t.node or t.requires_grad) then
-    core.fail("fill_: autograd needs the old values; use lt.no_grad, or detach() first")
-  end
+  op.overwritable("fill_", t)
   check(C.lt_fill(t.c, value))
   return t
 end
