@@ -1,4 +1,4 @@
-// luatrain/music.h - MIDI files.
+// luatrain/music.h - MIDI files and synthesizers.
 // Part of luatrain.h, which includes it; read by LuaJIT between the marks.
 // cdef begin
 
@@ -49,5 +49,41 @@ const lt_midi_note *lt_midi_notes(const lt_midi *m);    // by start, then pitch
 const lt_midi_event *lt_midi_events(const lt_midi *m);  // by tick, then as in the file
 // Oddity number index (from 0) in words and how often it was met; NULL after the last.
 const char *lt_midi_warning(int64_t *count, const lt_midi *m, int32_t index);
+
+// ---- synthesizer -------------------------------------------------------------------------------
+// The built-in synthesizer. A preset is two vectors: positions 0 .. 1 of the continuous parameters,
+// and option numbers (from 0) of the categorical ones, each in the order of the registry.
+enum { LT_SYNTH_CONTINUOUS = 0, LT_SYNTH_CATEGORICAL };
+enum { LT_CURVE_LINEAR = 0, LT_CURVE_EXPONENTIAL, LT_CURVE_QUADRATIC, LT_CURVE_INTEGER };
+typedef struct lt_synth_parameter {
+    const char *name;     // "osc_1_level"
+    const char *group;    // "osc_1"
+    const char *options;  // "off|on" for a categorical one, else NULL
+    const char *gate;     // switches: "osc_1_on+osc_1_unison"; it matters while none is at 0; or ""
+    double minimum, maximum, standard;  // standard: the default's value or option number
+    int32_t kind, curve, tier, options_count;
+} lt_synth_parameter;
+int32_t lt_synth_count(void);
+// Parameter `index` from 0; the texts live as long as the program.
+lt_status lt_synth_get(lt_synth_parameter *p, int32_t index);
+// Value at a position 0 .. 1 on a parameter's curve, and back (clamped to the range).
+double lt_synth_value(const lt_synth_parameter *p, double position);
+double lt_synth_position(const lt_synth_parameter *p, double value);
+// Presets from uniform numbers: uniform (B, lt_synth_count()) f32 in [0, 1); continuous (B, n) f32,
+// categorical (B, m) i64. Each parameter has a distribution that makes sounds plausible and audible; at
+// tier 1 the modulation matrix has no effect, at tier 2 it is drawn too.
+lt_status lt_synth_random(lt_tensor *continuous, lt_tensor *categorical, const lt_tensor *uniform,
+                          int32_t tier);
+typedef struct lt_synth_options {
+    double sample_rate;   // Hz, 8000 .. 192000
+    double velocity;      // 1 .. 127
+    double gate;          // seconds until the key is released
+    int64_t seed;         // of noise and random generators
+} lt_synth_options;
+// y (B * N, samples) f32 <- every preset of continuous (B, n) f32 and categorical (B, m) i64 at every
+// note of notes (N) f32; row b * N + i is preset b at note i. Threads share the rows; each has the same
+// bits whatever their number. Positions are clamped, option numbers out of range refused.
+lt_status lt_synth_render(lt_tensor *y, const lt_tensor *continuous, const lt_tensor *categorical,
+                          const lt_tensor *notes, const lt_synth_options *options);
 
 // cdef end
