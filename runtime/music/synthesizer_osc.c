@@ -2,20 +2,26 @@
 //
 // A wave is a sum of harmonics. For each of some forty numbers of harmonics there is a table that holds
 // exactly those, and a voice reads the fullest one whose harmonics all lie below half the sample rate.
-// Tables with few harmonics have 2048 values a period, those of low notes 4096; values between are
-// interpolated linearly, whose images stay 80 dB below (tests/runtime/synthesizer_test.c).
+// Tables have 2048 to 16384 values a period; between them is interpolated linearly, which leaves images
+// more than 80 dB below (tests/runtime/synthesizer_test.c).
 #include "music/synthesizer.h"
 
 #include <pthread.h>
 
-enum { WAVES = 6, TABLES = 40, FULL_BITS = 12, FULL = 1 << FULL_BITS };
+enum { WAVES = 6, TABLES = 40, MOST = 512, FULL_BITS = 14, FULL = 1 << FULL_BITS };
 
 static int harmonics_of[TABLES], table_count;  // rising: 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 ...
 static float *tables[WAVES][TABLES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool built;
 
-static int table_bits(int t) { return harmonics_of[t] <= 128 ? FULL_BITS - 1 : FULL_BITS; }
+// About 50 values a period of the highest harmonic.
+static int table_bits(int t)
+{
+    int bits = FULL_BITS - 3;
+    while (bits < FULL_BITS && harmonics_of[t] > (40 << (bits - FULL_BITS + 3))) bits++;
+    return bits;
+}
 
 // Amplitude of a wave's harmonic k >= 1 as a sine (cosine for those marked).
 static double harmonic(int wave, int k, bool *cosine)
@@ -35,7 +41,7 @@ static double harmonic(int wave, int k, bool *cosine)
 static void list_tables(void)
 {
     int k = 1;
-    while (k <= 1024 && table_count < TABLES) {
+    while (k <= MOST && table_count < TABLES) {
         harmonics_of[table_count++] = k;
         int step = 1;
         while (step * 8 <= k) step *= 2;  // four steps an octave from 4 on
@@ -47,9 +53,11 @@ static void list_tables(void)
 // root mean square of 0.5.
 static void fill_wave(int wave, float *memory, const double *sine)
 {
-    double sum[FULL] = {0}, power = 0;
+    static double sum[FULL];
+    double power = 0;
     bool cosine;
-    for (int k = 1; k <= 1024; k++) power += 0.5 * pow(harmonic(wave, k, &cosine), 2);
+    memset(sum, 0, sizeof sum);
+    for (int k = 1; k <= MOST; k++) power += 0.5 * pow(harmonic(wave, k, &cosine), 2);
     double gain = 0.5 / sqrt(power);
     int k = 1;
     for (int t = 0; t < table_count; t++) {
@@ -118,7 +126,7 @@ void synth_osc_set(synth_osc *o, const synth_patch *p, const synth_note *n, int 
     }
     for (int v = 0; v < o->voices; v++) o->gain[v] /= sqrtf(power);
     // Modulated phases spread the spectrum: leave room for it.
-    if (which < 2) highest *= 1 + 4 * p->value[OSC_FM][which];
+    if (which < 2 && p->choice[OSC_ON][which + 1]) highest *= 1 + 4 * p->value[OSC_FM][which];
     int t = 0;
     while (t + 1 < table_count && harmonics_of[t + 1] * highest < 0.5f) t++;
     o->table = tables[p->choice[OSC_WAVE][which]][t];

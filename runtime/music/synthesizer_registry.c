@@ -67,7 +67,7 @@ static void describe(synth_parameter *p, int r, int copy)
     p->draw = row->draw;
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (special[i].row == r && special[i].copy == copy) p->draw = special[i].draw;
-    char number[8] = "";
+    char number[16] = "";
     if (row->copies) snprintf(number, sizeof number, "_%d", copy + 1);
     snprintf(p->group, sizeof p->group, "%s%s", row->module, number);
     snprintf(p->name, sizeof p->name, "%s%s_%s", row->module, number, row->name);

@@ -1,0 +1,2 @@
+--- lt.synthesizer is lt.music.synthesizer.
+return require "luatrain.music.synthesizer"
