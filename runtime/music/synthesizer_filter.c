@@ -38,25 +38,25 @@ static void state_variable(synth_filter *f, int model, const float *g, float k, 
 static void ladder(synth_filter *f, const float *g, float r, float *y, int count)
 {
     float s0 = f->s[0], s1 = f->s[1], s2 = f->s[2], s3 = f->s[3];
-    float a[SYNTH_BLOCK], b[SYNTH_BLOCK];
+    float a[SYNTH_BLOCK], in_gain[SYNTH_BLOCK], back[SYNTH_BLOCK];
     for (int i = 0; i < count; i++) {
-        b[i] = 1.f / (1.f + g[i]);
-        a[i] = g[i] * b[i];
+        float b = 1.f / (1.f + g[i]), c = g[i] * b, all = 1.f / (1.f + r * c * c * c * c);
+        a[i] = c;
+        in_gain[i] = (1.f + 0.5f * r) * all;
+        back[i] = r * b * all;
     }
     for (int i = 0; i < count; i++) {
-        float c = a[i], c2 = c * c;
-        // What leaves the ladder now, were it linear: c^4 in + the states' shares.
-        float held = b[i] * (c2 * c * s0 + c2 * s1 + c * s2 + s3);
-        float in = synth_soft((y[i] * (1.f + 0.5f * r) - r * held) / (1.f + r * c2 * c2));
-        float v = c * (in - s0), x = v + s0;
-        s0 = x + v;
-        v = c * (x - s1), x = v + s1;
-        s1 = x + v;
-        v = c * (x - s2), x = v + s2;
-        s2 = x + v;
-        v = c * (x - s3), x = v + s3;
-        s3 = x + v;
-        y[i] = x;
+        // What leaves the ladder now, were it linear, is c^4 of the input and this share of the states.
+        float c = a[i], keep = 1.f - c;
+        float held = s3 + c * (s2 + c * (s1 + c * s0));
+        float in = synth_soft(y[i] * in_gain[i] - back[i] * held);
+        float x0 = c * in + keep * s0, x1 = c * x0 + keep * s1;
+        float x2 = c * x1 + keep * s2, x3 = c * x2 + keep * s3;
+        s0 = 2.f * x0 - s0;
+        s1 = 2.f * x1 - s1;
+        s2 = 2.f * x2 - s2;
+        s3 = 2.f * x3 - s3;
+        y[i] = x3;
     }
     f->s[0] = s0, f->s[1] = s1, f->s[2] = s2, f->s[3] = s3;
 }
