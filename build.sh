@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-build_packages="gcc libc6-dev cmake ninja-build pkg-config luajit libluajit-5.1-dev libsndfile1-dev libopenblas0-openmp libdnnl-dev"
+build_packages="gcc libc6-dev cmake ninja-build pkg-config luajit libluajit-5.1-dev libsndfile1-dev libopenblas0-openmp libdnnl-dev libhdf5-dev libdeflate-dev"
 run_packages="lua-cjson lua-yaml fluidsynth fluidr3mono-gm-soundfont gnuplot-nox"
 test_packages="lua-busted libcmocka-dev"
 lint_packages="lua-check"

@@ -372,15 +372,64 @@ double lt_loader_seed(int64_t seed, int64_t epoch, int64_t index)
     return (double)(mix_three(seed, epoch, index) >> 11);
 }
 
+// Fisher and Yates; the remainder favours no index measurably: n is far below 2^64.
+static void shuffle(int64_t *list, int64_t n, uint64_t *state)
+{
+    for (int64_t i = n - 1; i > 0; i--) {
+        int64_t k = (int64_t)(mix(state) % (uint64_t)(i + 1));
+        int64_t kept = list[i];
+        list[i] = list[k];
+        list[k] = kept;
+    }
+}
+
 void lt_loader_order(int64_t *order, int64_t n, int64_t seed, int64_t epoch)
 {
     uint64_t state = mix_three(seed, epoch, -1);
     for (int64_t i = 0; i < n; i++) order[i] = i;
-    for (int64_t i = n - 1; i > 0; i--) {
-        // The remainder favours no index measurably: n is far below 2^64.
-        int64_t k = (int64_t)(mix(&state) % (uint64_t)(i + 1));
-        int64_t kept = order[i];
-        order[i] = order[k];
-        order[k] = kept;
+    shuffle(order, n, &state);
+}
+
+// begin[g] to begin[g + 1]: where the samples of group g stand in `sorted`.
+static void sort_by_group(int64_t *sorted, int64_t *begin, const int32_t *groups, int64_t n, int64_t count)
+{
+    for (int64_t g = 0; g <= count; g++) begin[g] = 0;
+    for (int64_t i = 0; i < n; i++) begin[groups[i] + 1]++;
+    for (int64_t g = 0; g < count; g++) begin[g + 1] += begin[g];
+    for (int64_t i = n - 1; i >= 0; i--) sorted[--begin[groups[i] + 1]] = i;
+    for (int64_t g = 0; g < count; g++) begin[g] = begin[g + 1];
+    begin[count] = n;
+}
+
+lt_status lt_loader_order_grouped(int64_t *order, int64_t n, const int32_t *groups, int32_t window,
+                                  int64_t seed, int64_t epoch)
+{
+    enum { MAX_GROUPS = 1 << 24 };
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        LT_REQUIRE(groups[i] >= 0 && groups[i] < MAX_GROUPS, LT_ERR_ARGUMENT, "loader: group %d",
+                   groups[i]);
+        if (groups[i] >= count) count = groups[i] + 1;
     }
+    LT_REQUIRE(window >= 1, LT_ERR_ARGUMENT, "loader: a window of %d groups", window);
+    int64_t *sorted = malloc((size_t)(n + 2 * count + 2) * sizeof *sorted);
+    LT_REQUIRE(sorted, LT_ERR_MEMORY, "loader: out of memory for the order of %lld samples", (long long)n);
+    int64_t *begin = sorted + n, *turn = begin + count + 1, used = 0;
+    uint64_t state = mix_three(seed, epoch, -2);
+    sort_by_group(sorted, begin, groups, n, count);
+    for (int64_t g = 0; g < count; g++)
+        if (begin[g + 1] > begin[g]) turn[used++] = g;
+    shuffle(turn, used, &state);
+    int64_t at = 0, start = 0;
+    for (int64_t k = 0; k < used; k++) {
+        const int64_t g = turn[k], size = begin[g + 1] - begin[g];
+        memcpy(order + at, sorted + begin[g], (size_t)size * sizeof *order);
+        at += size;
+        if ((k + 1) % window == 0 || k + 1 == used) {
+            shuffle(order + start, at - start, &state);
+            start = at;
+        }
+    }
+    free(sorted);
+    return LT_OK;
 }

@@ -114,6 +114,7 @@ local function checks()
   local process, synth = require "luatrain.process", require "luatrain.synth"
   return {
     {"matrix product", matmul_works(), true, "OpenBLAS or oneDNN"},
+    {"HDF5", C.lt_hdf5_available(), true, "libhdf5 and libdeflate, data files"},
     {"this directory can be written", writable(), false, "runs are written below it"},
     {"fluidsynth", synth.program() ~= nil, false, "renders MIDI to audio"},
     {"SoundFont", #synth.soundfonts() > 0, false, "the sounds that fluidsynth plays"},

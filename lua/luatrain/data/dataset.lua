@@ -10,7 +10,11 @@ local dataset = {Dataset = Dataset}
 --- Makes a data set. source.count samples; source.read(i) returns sample i, a table of named
 -- tensors, numbers, booleans and strings; source.name(i) its name in messages (default "sample i");
 -- source.peek(i) what is known of it without reading it (default: read); source.types how fields
--- become batches (see Dataset.collate).
+-- become batches (see Dataset.collate). For sources that read many samples at once faster:
+--   source.bulk(list of positions) -> the fields of their batch, made without the samples;
+--   source.prime(list of positions): these will be read next, each once (nil: they have been);
+--   source.group(i) -> number from 0: samples of a group are read cheaply together. A loader that
+--     shuffles takes the groups in random order and mixes the samples of source.window groups.
 function dataset.new(source)
   return setmetatable({
     count = source.count,
@@ -18,18 +22,24 @@ function dataset.new(source)
     name = source.name or function(i) return "sample " .. i end,
     peek = source.peek or source.read,
     types = source.types or {},
+    bulk = source.bulk,
+    prime = source.prime,
+    group = source.group,
+    window = source.window,
   }, Dataset)
 end
 
--- A set over the same samples as self, with some of its ways replaced.
+local ways = {"count", "read", "name", "peek", "types", "bulk", "prime", "group", "window"}
+
+-- A set over the same samples as self, with some of its ways replaced, or left out where false.
 local function derive(self, changes)
-  return dataset.new {
-    count = changes.count or self.count,
-    read = changes.read or self.read,
-    name = changes.name or self.name,
-    peek = changes.peek or self.peek,
-    types = changes.types or self.types,
-  }
+  local source = {}
+  for _, way in ipairs(ways) do
+    local changed = changes[way]
+    if changed == nil then changed = self[way] end
+    source[way] = changed or nil
+  end
+  return dataset.new(source)
 end
 
 --- Number of samples.
@@ -56,7 +66,7 @@ function Dataset:id(i) return self.name(i) end
 -- (lt.rand, math.random) depend on (seed, epoch, index) only when read by a loader.
 function Dataset:map(f)
   local parent = self
-  return derive(self, {read = function(i)
+  return derive(self, {bulk = false, read = function(i)
     local copy = {}
     for key, value in pairs(parent:get(i)) do copy[key] = value end
     local sample = f(copy)
@@ -75,11 +85,21 @@ function Dataset:select(positions)
       error(("select: position %s, the set has %d"):format(tostring(i), parent.count), 2)
     end
   end
+  local function of_list(f)
+    return f and function(list)
+      local inner = list and {}
+      for k, i in ipairs(list or {}) do inner[k] = positions[i] end
+      return f(inner)
+    end
+  end
   return derive(self, {
     count = #positions,
     read = function(i) return parent.read(positions[i]) end,
     name = function(i) return parent.name(positions[i]) end,
     peek = function(i) return parent.peek(positions[i]) end,
+    bulk = of_list(parent.bulk),
+    prime = of_list(parent.prime),
+    group = parent.group and function(i) return parent.group(positions[i]) end,
   })
 end
 
@@ -207,7 +227,7 @@ function Dataset:cache()
   local parent, kept = self, {}
   local scope = require "luatrain.scope"
   local Tensor = require "luatrain.tensor"
-  return derive(self, {read = function(i)
+  return derive(self, {bulk = false, prime = false, read = function(i)
     if not kept[i] then
       local sample = parent.read(i)
       for _, value in pairs(sample) do

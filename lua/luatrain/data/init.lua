@@ -8,6 +8,7 @@
 --   data.folder(path, {extensions = {"wav", "flac"}})   one folder a class: {path, class, label}
 --   data.manifest(path)                 JSON list or JSON lines; *path fields become absolute
 --   data.csv(path, {types = {...}})     header line names the fields
+--   data.hdf5                           HDF5 files: open, write, extend, shards, table, check
 --   set:map(function(sample) return sample end)      random numbers drawn inside depend on
 --                                                    (seed, epoch, index) only: lt.rand and math.random
 --   set:filter(f)  set:select({1, 5, 9})  set:take(n)  set:shuffle(seed)  set:concat(other, ...)
@@ -31,6 +32,7 @@ local data = {
   manifest = files.manifest,
   csv = files.csv,
   loader = require("luatrain.data.loader").new,
+  hdf5 = require "luatrain.data.hdf5",
 }
 
 --- Says, inside a map, that this sample is damaged: the loader passes over it, counts it and lists the

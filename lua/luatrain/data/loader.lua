@@ -67,11 +67,23 @@ function Loader:planned(number)
   return math.min(self.batch_size, self.set:size() - (number - 1) * self.batch_size)
 end
 
+-- The group of every sample, as a C array; made once.
+local function groups_of(self)
+  if not self.groups then
+    local n = self.set:size()
+    self.groups = ffi.new("int32_t[?]", math.max(n, 1))
+    for i = 1, n do self.groups[i - 1] = self.set.group(i) end
+  end
+  return self.groups
+end
+
 -- The samples' positions of one epoch, as a C array from 0.
 local function order_of(self, epoch)
   local n = self.set:size()
   local order = ffi.new("int64_t[?]", math.max(n, 1))
-  if self.shuffle then
+  if self.shuffle and self.set.group and self.set.window then
+    check(C.lt_loader_order_grouped(order, n, groups_of(self), self.set.window, self.seed, epoch))
+  elseif self.shuffle then
     C.lt_loader_order(order, n, self.seed, epoch)
   else
     for i = 0, n - 1 do order[i] = i end

@@ -17,6 +17,15 @@ local function is_damage(e)
   return kind == "data" or kind == "io"
 end
 
+-- The batch in one go; nil where that fails: sample by sample it will be seen which is damaged.
+local function whole_batch(set, job)
+  local ok, batch = pcall(set.bulk, job.indices)
+  if not ok then return nil end
+  batch.ids, batch.size = {}, #job.indices
+  for k, index in ipairs(job.indices) do batch.ids[k] = set:id(index) end
+  return batch
+end
+
 --- Reads the samples of a job {epoch, seed, indices = positions from 1} and collates them.
 -- Returns the batch and the list of damaged samples {index, id, text}. stop() may end it early.
 function worker.make(set, job, stop)
@@ -24,6 +33,9 @@ function worker.make(set, job, stop)
   local random = require "luatrain.random"
   local collate = require "luatrain.data.collate"
   return scope.run(function()
+    local batch = set.bulk and whole_batch(set, job)
+    if batch then return batch, {} end
+    if set.prime then pcall(set.prime, job.indices) end
     local samples, ids, damaged = {}, {}, {}
     for _, index in ipairs(job.indices) do
       if stop and stop() then break end
@@ -39,6 +51,7 @@ function worker.make(set, job, stop)
         failure.raise(failure.kind(sample) or "run", "reading %s: %s", set:id(index), tostring(sample))
       end
     end
+    if set.prime then set.prime() end
     return collate.batch(samples, set.types, ids), damaged
   end)
 end
