@@ -171,6 +171,22 @@ function fs.clean(path)
   return removed[0]
 end
 
+--- Takes the lock that a file stands for (it is made where it is missing), until lock:release() or the
+-- end of the process, however it ends.
+-- @return the lock; or nil and the number of the process that holds it (-1 where unknown); or nil and 0
+--   where the file system has no locks
+function fs.lock(path)
+  local out, holder = ffi.new "lt_lock *[1]", ffi.new "int32_t[1]"
+  check(C.lt_lock_open(out, holder, path))
+  if out[0] == nil then return nil, holder[0] end
+  local handle = ffi.gc(out[0], C.lt_lock_close)
+  return {release = function()
+    if handle == nil then return end
+    C.lt_lock_close(ffi.gc(handle, nil))
+    handle = nil
+  end}
+end
+
 --- Joins parts of a path with "/"; an absolute part begins anew; empty parts are passed over.
 function fs.join(...)
   local path = ""

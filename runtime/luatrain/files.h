@@ -51,6 +51,12 @@ lt_status lt_dir_list(lt_buffer *names, const char *path);
 // Removes temporary files that a dead process of this machine left in the directory; *removed
 // counts them.
 lt_status lt_dir_clean(int32_t *removed, const char *path);
+// Takes the lock that the file `path`, made where it is missing, stands for. It lasts until
+// lt_lock_close or the end of the process, even a violent one. Where another holds it, lock is NULL
+// and *holder its process number (-1: unknown); where the file system has no locks, NULL and 0.
+typedef struct lt_lock lt_lock;
+lt_status lt_lock_open(lt_lock **lock, int32_t *holder, const char *path);
+void lt_lock_close(lt_lock *lock);  // takes NULL
 // Makes the n-th operation fail, for tests: "write:3:ENOSPC" the third write from now, "fsync:1+:EIO"
 // every fsync from now on; operations open read write fsync rename mkdir; also SHORT (half is
 // written) and KILL (the process dies there) for an error name; several joined by commas; NULL or

@@ -17,6 +17,18 @@ local function refused(words, f, ...)
 end
 
 describe("a file", function()
+  it("can be locked by one holder at a time", function()
+    local path = fs.join(directory, "lock")
+    local lock = fs.lock(path)
+    local second, holder = fs.lock(path)
+    assert.is_nil(second)
+    assert.are.equal(C.lt_getpid(), holder)
+    lock.release()
+    lock.release()
+    fs.lock(path).release()
+    refused("No such file or directory", fs.lock, fs.join(directory, "none/lock"))
+  end)
+
   it("comes back as it was written", function()
     local path = fs.join(directory, "x")
     for _, text in ipairs { "", "a", ("0\0\255\n"):rep(100000) } do

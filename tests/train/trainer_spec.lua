@@ -278,6 +278,63 @@ describe("luatrain run RECIPE train", function()
     assert.is_truthy(program.last_line(result.err):find("bad.safetensors", 1, true))
   end)
 
+  it("goes on from an older checkpoint where the latest is damaged, and says so", function()
+    local run = fs.join(program.folder(), "r")
+    assert.equal(0, train(run, "--epochs", "4", "--save-every", "1", "--quiet").code)
+    local history = fs.read(fs.join(run, "history.json"))
+    local function damage(name)
+      local path = fs.join(run, "checkpoints", name .. ".safetensors")
+      fs.write(path, fs.read(path):sub(1, -100))
+    end
+    damage "latest"
+    damage "epoch-0004"
+    damage "epoch-0003"
+    local result = train(run, "--resume", "auto")
+    assert.equal(0, result.code, result.err)
+    for _, text in ipairs {"passed over: [^\n]*latest.safetensors", "passed over: [^\n]*epoch%-0003",
+      "resumed from [^\n]*epoch%-0002.safetensors: epoch 3, step"} do
+      assert.is_truthy(result.err:find(text), result.err)
+    end
+    assert.equal(history, fs.read(fs.join(run, "history.json")))
+    for _, name in ipairs {"latest", "epoch-0002", "epoch-0003", "epoch-0004"} do damage(name) end
+    result = train(run, "--epochs", "5", "--resume", "auto")
+    assert.equal(4, result.code)
+    assert.is_truthy(result.err:find "latest.safetensors[^\n]*; none of its 4 checkpoints is whole", result.err)
+  end)
+
+  it("lets one process train in a directory, and leaves no stale lock", function()
+    local run = fs.join(program.folder(), "r")
+    local pid = require("luatrain.core").C.lt_getpid()
+    fs.mkdir(run)
+    local lock = fs.lock(fs.join(run, ".lock"))
+    for _, more in ipairs {{}, {"--resume", "auto"}} do
+      local result = train(run, unpack(more))
+      assert.equal(2, result.code)
+      assert.is_truthy(program.last_line(result.err):find(("r: process %d is training"):format(pid), 1, true),
+        result.err)
+    end
+    lock.release()
+    local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.2",
+      "--checkpoint-steps", "1"}, {with = "%s & pid=$!; sleep 1; kill -KILL $pid; wait $pid"})
+    assert.equal(137, result.code)
+    assert.is_true(#fs.read(fs.join(run, ".lock")) > 1)
+    assert.equal(0, train(run, "--resume", "auto", "--pause", "0").code)
+    assert.equal(0, #fs.read(fs.join(run, ".lock")))
+  end)
+
+  it("gives two runs started at once a directory each", function()
+    local folder = program.folder()
+    local one = ("%s run %s train --epochs 1 --no-report --quiet"):format(program.path, toy)
+    local result = program.run({"run", toy, "train", "--epochs", "1", "--no-report", "--quiet"},
+      {directory = folder, with = one .. " & " .. one .. " & %s; wait"})
+    assert.equal(0, result.code, result.err)
+    local made = fs.list(fs.join(folder, "runs/toy"))
+    assert.equal(3, #made)
+    for _, name in ipairs(made) do
+      assert.is_true(fs.is_file(fs.join(folder, "runs/toy", name, "checkpoints/latest.safetensors")), name)
+    end
+  end)
+
   it("stops a diverged run with its cause, and keeps the checkpoint from before", function()
     local folder = program.folder()
     local result = train(fs.join(folder, "a"), "--bad-log")

@@ -30,7 +30,7 @@ local library = {
     help = "train; leaves a run directory with checkpoints, history and report",
     options = {
       run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME"),
-      resume = config.string("", "continue: auto (the run directory, or the newest run), or a path"),
+      resume = config.string("", "continue: auto (the run directory, or the newest run; from its newest whole checkpoint), or a path"),
       report = config.flag(true, "draw plots and write the report at the end"),
     },
   },
@@ -171,8 +171,8 @@ local function execute(recipe, name, command, args)
   local layers = {}
   local context = commands.context {recipe = recipe, arguments = arguments, options = chosen, command = name}
   if name == "train" and not command.run then
-    chosen.path, chosen.from = commands.place(recipe, chosen)
-    if chosen.from then layers[1] = stored_settings(settings, chosen.from) end
+    chosen.placed = {commands.place(recipe, chosen)}
+    if chosen.placed[2] then layers[1] = stored_settings(settings, chosen.placed[2]) end
   elseif command.checkpoint then
     layers[1] = stored_settings(settings, context:checkpoint_path())
   end

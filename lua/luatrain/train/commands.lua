@@ -39,7 +39,7 @@ function Context:checkpoint_path()
     end
     return self.found
   end
-  local base = fs.join("runs", self.recipe.name)
+  local base = commands.base(self.recipe)
   for _, name in ipairs {"best", "latest"} do
     local run = runs.newest(base, name)
     if run then
@@ -89,27 +89,33 @@ end
 
 -- ---- train --------------------------------------------------------------------------------------
 
+--- Where a recipe's runs lie.
+function commands.base(recipe) return fs.join("runs", recipe.name) end
+
 --- Where a run lives and whether it goes on. options: run (directory or ""), resume ("", "auto" or
--- a path). Returns the directory and the checkpoint to resume from (or nil).
+-- a path). Returns the directory (nil: a fresh one), the checkpoint to resume from (or nil), and a list
+-- of sentences about damaged checkpoints that were passed over.
 function commands.place(recipe, options)
-  local base, resume, path = fs.join("runs", recipe.name), options.resume or "", options.run or ""
+  local resume, path = options.resume or "", options.run or ""
   if resume == "auto" then
-    if path == "" then path = runs.newest(base, "latest") or "" end
-    local latest = path ~= "" and fs.join(path, "checkpoints/latest.safetensors")
-    return path ~= "" and path or runs.fresh_path(base), latest and fs.is_file(latest) and latest or nil
+    if path == "" then path = runs.newest(commands.base(recipe), "latest") or "" end
+    if path == "" then return nil end
+    runs.refuse_busy(path)
+    return path, runs.intact(path)
   elseif resume ~= "" then
     local from = runs.find_checkpoint(resume, "latest")
-    if path == "" then
-      local folder = fs.dirname(from)
-      path = fs.basename(folder) == "checkpoints" and fs.dirname(folder) or runs.fresh_path(base)
-    end
-    return path, from
+    local folder = fs.dirname(from)
+    if path == "" and fs.basename(folder) == "checkpoints" then path = fs.dirname(folder) end
+    if path ~= "" then runs.refuse_busy(path) end
+    return path ~= "" and path or nil, from
   end
-  if path ~= "" and fs.is_file(fs.join(path, "checkpoints/latest.safetensors")) then
+  if path == "" then return nil end
+  runs.refuse_busy(path)
+  if fs.is_file(fs.join(path, "checkpoints/latest.safetensors")) then
     failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name "
       .. "another directory", path)
   end
-  return path ~= "" and path or runs.fresh_path(base), nil
+  return path
 end
 
 local function plan_of(values, loader)
@@ -174,15 +180,15 @@ local function finish(trainer, recipe, sets, with_report)
 end
 
 --- Trains a recipe. values: its resolved config; options: run and resume as on the command line (or
--- path and from, as commands.place returns them), report (default true), quiet, command. Returns
+-- placed, the list that commands.place returns), report (default true), quiet, command. Returns
 -- the history and the run.
 function commands.train(recipe, values, options)
   recipe:needs("data", "model", "step")
   options = options or {}
-  local path, from = options.path, options.from
-  if not path then path, from = commands.place(recipe, options) end
+  local path, from, problems = unpack(options.placed or {commands.place(recipe, options)}, 1, 3)
   local built, sets = build(recipe, values)
-  local run = runs.open(path, {recipe = recipe, config = values, command = options.command})
+  local run = runs.open(path, {recipe = recipe, config = values, command = options.command,
+    fresh = not path and commands.base(recipe)})
   built.run, built.quiet = run, options.quiet
   built.facts = {recipe = recipe.name, program = runs.versions()}
   local trainer = require("luatrain.train").Trainer(built)
@@ -191,6 +197,10 @@ function commands.train(recipe, values, options)
   journal:line("run %s: recipe %s, %s, %d parameters, seed %d, %d threads", run.path,
     recipe.name, sizes_text(sets), trainer.model:num_parameters(), values.seed, core.C.lt_threads())
   journal:line("settings: %s", table.concat(config.lines(recipe.fields, values), ", "))
+  if not run.lock then
+    journal:line("note: this file system has no locks; start no second run in the same directory")
+  end
+  for _, problem in ipairs(problems or {}) do journal:line("passed over: %s", problem) end
   if from then
     trainer:load_checkpoint(from)
     journal:line("resumed from %s: epoch %d, step %d", from, trainer.at.epoch, trainer.at.step)

@@ -256,6 +256,7 @@ function Trainer:train()
   end)
   for _, loader in pairs(self.loaders) do loader:close() end
   self.journal:close()
+  if self.run then self.run:close() end
   C.lt_signal_watch(false)
   if not ok then error(e, 0) end
   return self.history:table()

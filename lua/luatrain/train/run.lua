@@ -10,6 +10,8 @@ local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
+local scope = require "luatrain.scope"
+local checkpoint = require "luatrain.train.checkpoint"
 local C = core.C
 
 local run = {}
@@ -62,17 +64,55 @@ end
 local Run = {}
 Run.__index = Run
 
---- Opens a run directory, making it where it is missing. options: recipe (a loaded recipe), config
--- (resolved), command (the command line, for the record).
+-- Locks that this process holds, by directory: it may open a run twice, one after the other.
+local held = setmetatable({}, {__mode = "v"})
+
+-- Takes the directory's lock; returns it, or nil and the number of the process that has it (0 where
+-- there are no locks).
+local function take(path)
+  if held[path] then return held[path] end
+  local lock, holder = fs.lock(fs.join(path, ".lock"))
+  held[path] = lock
+  return lock, holder
+end
+
+local function refuse(path, holder)
+  failure.raise("usage", "%s: %s is training in this directory; wait until it is done, or choose "
+    .. "another with --run", path, holder > 0 and "process " .. holder or "another process")
+end
+
+--- An error where another process trains in this directory.
+function run.refuse_busy(path)
+  if not fs.is_dir(path) then return end
+  local lock, holder = take(path)
+  if not lock and holder ~= 0 then refuse(path, holder) end
+end
+
+--- Opens a run directory, making it where it is missing, and locks it until Run:close. options: recipe
+-- (a loaded recipe), config (resolved), command (the command line, for the record), fresh = base: a
+-- fresh directory below base instead of `path`.
 function run.open(path, options)
   options = options or {}
-  local self = setmetatable({path = path}, Run)
-  fs.mkdir(path)
+  local lock, holder
+  repeat
+    if options.fresh then path = run.fresh_path(options.fresh) end
+    fs.mkdir(path)
+    lock, holder = take(path)
+    local busy = not lock and holder ~= 0
+    if busy and not options.fresh then refuse(path, holder) end
+  until not busy
+  local self = setmetatable({path = path, lock = lock}, Run)
   fs.mkdir(self:file "checkpoints")
   fs.clean(path)
   fs.clean(self:file "checkpoints")
   self:write_facts(options)
   return self
+end
+
+--- Lets go of the directory; other processes may train in it.
+function Run:close()
+  if self.lock then self.lock.release() end
+  self.lock, held[self.path] = nil, nil
 end
 
 --- A path inside the run directory.
@@ -110,6 +150,29 @@ function Run:prune(n)
   end
   table.sort(kept)
   for i = 1, #kept - n do fs.remove(self:file("checkpoints", kept[i])) end
+end
+
+--- The newest whole checkpoint of the run that training can go on from: `latest`, or where that is
+-- damaged the newest of the epochs' own. Returns its path (nil where the run has none at all), and a
+-- list of sentences about those passed over. An error where all are damaged.
+function run.intact(path)
+  local folder = fs.join(path, "checkpoints")
+  local latest = fs.join(folder, "latest.safetensors")
+  if not fs.is_file(latest) then return nil, {} end
+  local names, problems = {}, {}
+  for _, name in ipairs(fs.list(folder)) do
+    if name:match "^epoch%-%d+%.safetensors$" then table.insert(names, 1, fs.join(folder, name)) end
+  end
+  table.insert(names, 1, latest)
+  for _, name in ipairs(names) do
+    local ok, e = pcall(scope.run, checkpoint.load, name)
+    if ok then return name, problems end
+    local kind = failure.kind(e)
+    if kind ~= "data" and kind ~= "io" then error(e, 0) end
+    problems[#problems + 1] = tostring(e)
+  end
+  failure.raise("data", "%s%s", problems[1], #names > 1 and
+    ("; none of its %d checkpoints is whole"):format(#names) or "; there is no older checkpoint")
 end
 
 --- The checkpoint that a --resume or --checkpoint argument means: a file, a run directory (its
