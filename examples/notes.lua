@@ -10,7 +10,8 @@ local song = lt.midi.read(path)
 print(("%d notes, %.1f s"):format(#song.notes, song.duration or 0))
 for i, note in ipairs(song.notes) do
   if i <= 10 then
-    print(("%8.3f to %8.3f  pitch %3d  velocity %3d"):format(note.start, note.stop, note.pitch, note.velocity))
+    print(("%8.3f to %8.3f  pitch %3d  velocity %3d"):format(note.start, note.stop, note.pitch,
+      note.velocity))
   end
   if not note.drum then note.pitch = math.max(0, math.min(127, note.pitch + semitones)) end
 end

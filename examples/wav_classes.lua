@@ -33,7 +33,8 @@ end
 
 function recipe.model(c)
   local function block(a, b)
-    return nn.Sequential { nn.Conv2d(a, b, 3, { padding = 1 }), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2) }
+    local conv = nn.Conv2d(a, b, 3, { padding = 1 })
+    return nn.Sequential { conv, nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2) }
   end
   return nn.Sequential { block(1, 16), block(16, 32), block(32, 64), nn.AdaptiveAvgPool2d(1),
     nn.Flatten(), nn.Linear(64, #select(2, sounds(c))) }

@@ -299,7 +299,8 @@ describe("luatrain run RECIPE train", function()
     for _, name in ipairs {"latest", "epoch-0002", "epoch-0003", "epoch-0004"} do damage(name) end
     result = train(run, "--epochs", "5", "--resume", "auto")
     assert.equal(4, result.code)
-    assert.is_truthy(result.err:find "latest.safetensors[^\n]*; none of its 4 checkpoints is whole", result.err)
+    assert.is_truthy(result.err:find "latest.safetensors[^\n]*; none of its 4 checkpoints is whole",
+      result.err)
   end)
 
   it("lets one process train in a directory, and leaves no stale lock", function()

@@ -30,7 +30,8 @@ local library = {
     help = "train; leaves a run directory with checkpoints, history and report",
     options = {
       run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME"),
-      resume = config.string("", "continue: auto (the run directory, or the newest run; from its newest whole checkpoint), or a path"),
+      resume = config.string("", "continue: a path, or auto: the newest whole checkpoint of the run "
+        .. "directory, or of the newest run"),
       report = config.flag(true, "draw plots and write the report at the end"),
     },
   },

@@ -260,7 +260,7 @@ end
 -- that names file and line.
 function chord.read_lab(path)
   local text = fs.read(path, MOST_BYTES)
-  if text:find("\0", 1, true) then core.fail_as("format", "%s: holds zero bytes, this is no text file", path) end
+  if text:find("\0", 1, true) then core.fail_as("format", "%s: holds zero bytes, no text file", path) end
   local segments, number = {}, 0
   for line in (text:gsub("\r\n?", "\n") .. "\n"):gmatch "([^\n]*)\n" do
     number = number + 1

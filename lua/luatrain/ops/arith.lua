@@ -7,7 +7,7 @@ local Tensor = require "luatrain.tensor"
 local C, check = core.C, core.check
 
 local methods, functions = {}, {}
-local F32, BF16, I64, BOOL = 0, 2, 4, 7  -- LT_F32, LT_BF16, LT_I64, LT_BOOL
+local F32, I64, BOOL = 0, 4, 7  -- LT_F32, LT_I64, LT_BOOL
 local name_of = Tensor.dtype_name
 
 -- ---- results of two operands --------------------------------------------------------------------
