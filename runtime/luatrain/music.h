@@ -74,6 +74,9 @@ double lt_synth_position(const lt_synth_parameter *p, double value);
 // tier 1 the modulation matrix has no effect, at tier 2 it is drawn too.
 lt_status lt_synth_random(lt_tensor *continuous, lt_tensor *categorical, const lt_tensor *uniform,
                           int32_t tier);
+// text[17] <- a preset's name in 16 hexadecimal digits: FNV-1a of both vectors' bytes, continuous (n) f32 and
+// categorical (m) i64, contiguous.
+lt_status lt_synth_hash(char *text, const lt_tensor *continuous, const lt_tensor *categorical);
 typedef struct lt_synth_options {
     double sample_rate;   // Hz, 8000 .. 192000
     double velocity;      // 1 .. 127
@@ -85,5 +88,20 @@ typedef struct lt_synth_options {
 // bits whatever their number. Positions are clamped, option numbers out of range refused.
 lt_status lt_synth_render(lt_tensor *y, const lt_tensor *continuous, const lt_tensor *categorical,
                           const lt_tensor *notes, const lt_synth_options *options);
+
+// ---- lv2 ---------------------------------------------------------------------------------------
+// Notes from an LV2 plugin, in processes of the program luatrain-lv2.
+typedef struct lt_lv2_pool lt_lv2_pool;
+// program: path of luatrain-lv2. Workers are started when there is something to render.
+lt_status lt_lv2_open(lt_lv2_pool **pool, const char *program, const char *uri, int32_t workers);
+void lt_lv2_close(lt_lv2_pool *pool);  // ends the workers; takes NULL
+// y (B * N, samples) f32 <- every row of values (B, P) f32, the values of control ports (P) i64, at
+// every note of notes (N) f32; options.seed is not used. A sound whose plugin crashes, refuses or
+// takes more than `timeout` seconds becomes silence and is listed; the others go on.
+lt_status lt_lv2_render(lt_lv2_pool *pool, lt_tensor *y, const lt_tensor *ports,
+                        const lt_tensor *values, const lt_tensor *notes, const lt_synth_options *options,
+                        double timeout);
+// Failure number `index` (from 0) of the last rendering and its row of y (from 0); NULL after the last.
+const char *lt_lv2_failure(int64_t *row, const lt_lv2_pool *pool, int64_t index);
 
 // cdef end

@@ -243,3 +243,25 @@ lt_status lt_synth_random(lt_tensor *continuous, lt_tensor *categorical, const l
                     lt_f32(uniform) + b * r->count, tier);
     return LT_OK;
 }
+
+// ---- names of presets ---------------------------------------------------------------------------
+static uint64_t fnv(uint64_t h, const lt_tensor *t)
+{
+    const unsigned char *byte = lt_data(t);
+    int64_t bytes = lt_numel(t) * lt_dtype_size(t->dtype);
+    for (int64_t i = 0; i < bytes; i++) h = (h ^ byte[i]) * 0x100000001b3u;
+    return h;
+}
+
+lt_status lt_synth_hash(char *text, const lt_tensor *continuous, const lt_tensor *categorical)
+{
+    LT_REQUIRE(lt_present(continuous) && lt_present(categorical), LT_ERR_ARGUMENT,
+               "synthesizer: a tensor was released with its scope");
+    LT_TRY(lt_check_dtype("synthesizer", "continuous", continuous, LT_F32));
+    LT_TRY(lt_check_dtype("synthesizer", "categorical", categorical, LT_I64));
+    LT_TRY(lt_check_contiguous("synthesizer", "continuous", continuous));
+    LT_TRY(lt_check_contiguous("synthesizer", "categorical", categorical));
+    uint64_t h = fnv(fnv(0xcbf29ce484222325u, continuous), categorical);
+    snprintf(text, 17, "%016llx", (unsigned long long)h);
+    return LT_OK;
+}

@@ -117,6 +117,15 @@ function Synthesizer:render(preset, options)
   return sounds:select(1, 1)
 end
 
+--- A preset's name: 16 hexadecimal digits that depend on its two vectors only.
+function Synthesizer.hash(_, preset)
+  local text = ffi.new "char[17]"
+  scope.run(function()
+    check(C.lt_synth_hash(text, preset.continuous:contiguous().c, preset.categorical:contiguous().c))
+  end)
+  return ffi.string(text)
+end
+
 --- The neutral preset: every parameter at its default.
 function Synthesizer:default()
   return self:preset {}
