@@ -1,6 +1,10 @@
 // render: one note of a plugin, from a fresh instance, so that a sound depends on nothing before it.
+//
+// Instances are not freed: synthv1 crashes in a thread of its own when it is. luatrain replaces a
+// worker after some dozens of sounds instead.
 #include "host.h"
 
+#include <dirent.h>
 #include <lv2/atom/atom.h>
 #include <lv2/atom/util.h>
 #include <lv2/midi/midi.h>
@@ -8,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { BLOCK = 512, ATOM_ROOM = 1 << 14 };
 
@@ -106,6 +112,44 @@ static void set_events(port *ports, uint32_t count, const lv2_request *r, int64_
     }
 }
 
+// True while a thread other than this one computes or waits for a processor.
+static bool others_work(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    bool working = false;
+    for (struct dirent *d; tasks && !working && (d = readdir(tasks));) {
+        char path[300], text[512];
+        if (d->d_name[0] == '.' || atoi(d->d_name) == (int)getpid()) continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", d->d_name);
+        FILE *file = fopen(path, "r");
+        size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+        text[n] = 0;
+        if (file) fclose(file);
+        const char *state = strrchr(text, ')');  // "PID (name) S ..."
+        working = state && state[1] == ' ' && (state[2] == 'R' || state[2] == 'D');
+    }
+    if (tasks) closedir(tasks);
+    return working;
+}
+
+// Some plugins (synthv1) make their waves in threads of their own, and sound as far as these have come.
+// A silent block tells them the parameters; the note waits until they have nothing to do.
+static void settle(LilvInstance *instance, features *f, port *ports, uint32_t count,
+                   const lv2_request *r)
+{
+    struct stat tasks;  // a folder has a link for each folder in it, and two of its own
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink <= 3) return;
+    for (int round = 0; round < 2; round++) {
+        set_events(ports, count, r, -BLOCK, BLOCK);
+        lilv_instance_run(instance, BLOCK);
+        features_work(f);
+        for (int quiet = 0, tries = 0; quiet < 3 && tries < 3000; tries++) {
+            usleep(1000);
+            quiet = others_work() ? 0 : quiet + 1;
+        }
+    }
+}
+
 static void run_note(LilvInstance *instance, features *f, port *ports, uint32_t count,
                      const lv2_request *r, float *samples)
 {
@@ -142,14 +186,14 @@ bool host_render(host *h, const lv2_request *r, const lv2_setting *settings, flo
             lilv_instance_connect_port(instance, i,
                                        ports[i].kind == PORT_CONTROL ? &ports[i].value : ports[i].buffer);
         lilv_instance_activate(instance);
+        settle(instance, f, ports, count, r);
         run_note(instance, f, ports, count, r, samples);
         lilv_instance_deactivate(instance);
-        lilv_instance_free(instance);
-    } else {
-        snprintf(h->error, sizeof h->error, "the plugin cannot be instantiated");
+        return true;  // a thread of the plugin may still look at ports and features
     }
+    snprintf(h->error, sizeof h->error, "the plugin cannot be instantiated");
     features_free(f);
     for (uint32_t i = 0; i < count; i++) free(ports[i].buffer);
     free(ports);
-    return instance != NULL;
+    return false;
 }

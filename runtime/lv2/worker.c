@@ -8,6 +8,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -126,6 +127,8 @@ int main(int argc, char **argv)
         // A worker does not outlive luatrain, and leaves no core files.
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        // Fresh memory is zero, also where it was used before: JX10 plays what it finds there.
+        mallopt(M_PERTURB, 0xff);
     }
     setenv("QT_QPA_PLATFORM", "offscreen", 0);  // synthv1 and its kin open a display otherwise
     host h = {0};

@@ -18,11 +18,12 @@
 
 extern char **environ;
 
-enum { MOST_WORKERS = 256 };
+enum { MOST_WORKERS = 256, MOST_SOUNDS = 32 };
 
 typedef struct worker {
     pid_t pid;        // 0: not running
     int socket;
+    int sounds;       // rendered so far; instances are not freed, so a worker does not serve for ever
     int64_t row;      // the sound under way, -1 for none
     double deadline;
     lv2_answer answer;
@@ -176,7 +177,10 @@ static lt_status ask(lt_lv2_pool *pool, job *j, worker *w, int64_t row)
 {
     int64_t per = j->notes->shape[0], count = j->values->shape[1];
     lv2_setting settings[LV2_MOST_SETTINGS];
+    int ignored;
+    if (w->sounds >= MOST_SOUNDS) stop(w, &ignored);
     if (w->pid <= 0) LT_TRY(start(pool, w));
+    w->sounds++;
     for (int64_t i = 0; i < count; i++)
         settings[i] = (lv2_setting){(uint32_t)lt_i64(j->ports)[i],
                                     lt_f32(j->values)[row / per * count + i]};

@@ -89,9 +89,10 @@ local function nearest(values, wanted)
   return best - 1
 end
 
--- Ports that are no part of the sound: those for hosts, and ranges of one value.
+-- Ports that are no part of the sound: those for hosts, the MIDI channel, and ranges of one value.
 local function is_parameter(port)
   local designation = port.designation:match "#(%w+)$"
+  if port.name:lower():find "midi channel" then return false end
   if designation == "enabled" or designation == "freeWheeling" or designation == "latency" then return false end
   return not port.trigger and not port.sample_rate and port.maximum > port.minimum
 end
@@ -107,7 +108,10 @@ local function parameter_of(port)
     p.default = nearest(values, port.default)
     return p
   end
-  p.curve = port.logarithmic and port.minimum > 0 and "exponential" or port.integer and "integer" or "linear"
+  -- Many plugins do not say that times and frequencies are meant logarithmically; two decades tell.
+  local wide = port.minimum > 0 and port.maximum / port.minimum >= 100
+  p.curve = port.minimum > 0 and (port.logarithmic or wide) and "exponential"
+    or port.integer and "integer" or "linear"
   local curves = { exponential = C.LT_CURVE_EXPONENTIAL, integer = C.LT_CURVE_INTEGER,
     linear = C.LT_CURVE_LINEAR }
   p.about = ffi.new("lt_synth_parameter", { minimum = p.minimum, maximum = p.maximum, curve = curves[p.curve] })
@@ -145,18 +149,23 @@ function lv2.open(uri)
   return synthesizer.arrange(s, parameters)
 end
 
--- Uniform over each parameter's range and options.
+-- A preset between the plugin's default and anything: each parameter stays near its default with
+-- probability 1/2 (an option: is it), else is uniform over its range. All uniform, most presets of large
+-- plugins are silent.
 function Plugin:draw(continuous, categorical, uniform)
-  local count = uniform:size(1)
-  local u = uniform:data()
-  local c, k, n = continuous:data(), categorical:data(), #self.parameters
-  for b = 0, count - 1 do
-    for i, p in ipairs(self.parameters) do
+  local count, n = uniform:size(1), #self.parameters
+  local u, c, k = uniform:data(), continuous:data(), categorical:data()
+  for i, p in ipairs(self.parameters) do
+    local home = p.about and C.lt_synth_position(p.about, p.default)
+    for b = 0, count - 1 do
       local value = u[b * n + i - 1]
-      if p.kind == "continuous" then
-        c[b * #self.continuous + p.index - 1] = value
+      local near, rest = value < 0.5, value < 0.5 and 2 * value or 2 * value - 1
+      if home then
+        rest = near and math.max(0, math.min(1, home + 0.2 * (rest - 0.5))) or rest
+        c[b * #self.continuous + p.index - 1] = rest
       else
-        k[b * #self.categorical + p.index - 1] = math.min(math.floor(value * #p.options), #p.options - 1)
+        k[b * #self.categorical + p.index - 1] = near and p.default
+          or math.min(math.floor(rest * #p.options), #p.options - 1)
       end
     end
   end
