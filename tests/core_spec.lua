@@ -170,6 +170,29 @@ describe("autograd", function()
     assert.are.same({ 5, 1, 1 }, x:flat())
   end)
 
+  it("rounds what products take in, and gradients, under f16 autocast", function()
+    local third = lt.full({ 1, 1 }, 1 / 3):set_requires_grad()
+    local half_third = third:to("f16"):to("f32"):item()
+    assert.is_true(half_third ~= third:item())
+    local one = lt.ones(1, 1)
+    local conv = function(x, w) return lt.conv1d(x:unsqueeze(3), w:unsqueeze(3)) end
+    for name, f in pairs { matmul = lt.matmul, linear = lt.linear, conv = conv } do
+      third.grad = nil
+      local y = lt.autocast("f16", f, third, one)
+      assert.are.equal("f32", y:dtype())
+      assert.are.equal(half_third, y:item(), name)
+      y:backward(lt.full(y:size(), 1 / 3))
+      assert.are.equal(half_third, third.grad:item(), name)
+      third.grad = nil
+      f(third, one):backward(lt.full(y:size(), 1e5))
+      assert.are.equal(1e5, third.grad:item(), name)
+      third.grad = nil
+      lt.autocast("f16", f, third, one):backward(lt.full(y:size(), 1e5))
+      assert.are.equal(math.huge, third.grad:item(), name)
+    end
+    assert.error_matches(function() lt.autocast("i64", lt.matmul, third, one) end, "bf16 and f16")
+  end)
+
   it("calls hooks with gradients, also of inner tensors", function()
     local x = lt.ones(2):set_requires_grad()
     local seen = {}

@@ -46,9 +46,14 @@ function op.grad_enabled()
 end
 
 --- Runs f(...) with matrix products, convolutions and attention in "bf16" (f32 accumulation);
--- dtype false or "f32" switches it off inside.
+-- dtype false or "f32" switches it off inside. "f16": what these ops take in, and the gradients that go
+-- back through it, are rounded to half precision (Inf above 65504) and computed with in f32: it shows
+-- what f16 does to a model, and is slower than f32 on a processor.
 function op.autocast(dtype, f, ...)
   local outer = autocast
+  if dtype and dtype ~= "f32" and dtype ~= "bf16" and dtype ~= "f16" then
+    core.fail("autocast: '%s'; there are f32, bf16 and f16", tostring(dtype))
+  end
   autocast = dtype and dtype ~= "f32" and Tensor.dtype_code[dtype] or false
   local function finish(ok, ...)
     autocast = outer
@@ -58,7 +63,7 @@ function op.autocast(dtype, f, ...)
   return finish(pcall(f, ...))
 end
 
---- The dtype that autocast ops compute in now: "bf16" or nil.
+--- The dtype that autocast ops compute in now: "bf16", "f16" or nil.
 function op.autocast_dtype()
   return autocast and Tensor.dtype_name[autocast] or nil
 end
@@ -66,6 +71,7 @@ end
 -- ---- define -------------------------------------------------------------------------------------
 local BF16 = C.LT_BF16
 local BF16_NUMBER, F32_NUMBER = tonumber(BF16), tonumber(C.LT_F32)
+local F16 = C.LT_F16
 
 -- Casts are ops themselves (ops/view.lua); fetched at first use.
 local cast_op
@@ -74,12 +80,18 @@ local function cast(t, dtype)
   return cast_op(t, dtype)
 end
 
+-- A tensor as f16 holds it, in f32: no kernel here computes with f16.
+local function rounded(a)
+  return autocast == F16 and a.c.dtype == F32_NUMBER and cast(cast(a, "f16"), "f32") or a
+end
+
 local function prepare(def)
   -- What an argument becomes before forward sees it.
+  if def.autocast == "inside" then return rounded end
   if def.autocast then
     return function(a)
       if type(a) == "table" and a.c and autocast and a.c.dtype == F32_NUMBER then
-        return cast(a, Tensor.dtype_name[autocast])
+        return autocast == F16 and rounded(a) or cast(a, "bf16")
       end
       return a
     end
@@ -188,7 +200,7 @@ end
 -- whether argument i wants a gradient). def.backward(saved, dy1, dy2, dy3) returns gradients
 -- aligned with forward's arguments, nil where there is none. def.no_gradient = true says that
 -- there is no gradient. def.half: takes bf16 as it is (otherwise inputs are cast to f32).
--- def.autocast: computes in the autocast dtype. Neither function is recorded itself.
+-- def.autocast: computes in the autocast dtype ("inside": forward itself casts to bf16). Neither function is recorded itself.
 -- A recipe may define its own ops in the same way.
 function op.define(def)
   if not def.backward and not def.no_gradient then

@@ -241,17 +241,26 @@ end
 
 --- One step with the gradients that are there; parameters without one are left alone.
 -- options.max_norm: limits the norm of all gradients together as clip_grad_norm_ does, without
--- a pass over memory of its own (the gradients stay as they were). options.skip_nonfinite: does
--- nothing where a gradient holds NaN or Inf. Returns the norm where one of the two was asked for.
+-- a pass over memory of its own (the gradients stay as they were). options.divisor: gradients are this
+-- many times too large (see GradScaler); max_norm and the norm returned are those of the true ones.
+-- options.skip_nonfinite: does nothing where a gradient holds NaN or Inf. Returns the norm where
+-- max_norm or skip_nonfinite was asked for.
 function Optimizer:step(options)
   local scale, norm
+  local divisor = options and options.divisor or 1
   if options and (options.max_norm or options.skip_nonfinite) then
     local list, n = all_gradients(self:parameters())
-    check(C.lt_grad_norm(self.norm.c, self.scale.c, n, list, options.max_norm or math.huge, false))
+    local limit = options.max_norm and options.max_norm * divisor or math.huge
+    check(C.lt_grad_norm(self.norm.c, self.scale.c, n, list, limit, false))
     norm, scale = self.norm:item(), self.scale.c
     local finite = norm == norm and norm ~= math.huge
     if options.skip_nonfinite and not finite then return norm end
     if not options.max_norm then scale = nil end
+    norm = norm / divisor
+  end
+  if divisor ~= 1 then
+    self.scale:fill_((scale and self.scale:item() or 1) / divisor)
+    scale = self.scale.c
   end
   for i = 1, #self.param_groups do
     local group = self.param_groups[i]
@@ -441,6 +450,8 @@ function optim.clip_grad_norm_(params, max_norm, norm_type)
   return value
 end
 optim.clip_grad_norm = optim.clip_grad_norm_
+
+optim.GradScaler = require "luatrain.grad_scaler"
 
 --- averages[i] = decay * averages[i] + (1 - decay) * params[i] for lists of tensors, in one call.
 function optim.ema_update(averages, params, decay)

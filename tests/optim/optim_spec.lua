@@ -247,4 +247,39 @@ describe("optimizers", function()
       assert(not ok and e:find(pattern), tostring(e) .. "\nwanted " .. pattern)
     end
   end)
+
+  -- Values of torch.amp.GradScaler("cpu", init_scale=8, growth_interval=3) with SGD(lr=0.5) on one
+  -- weight of 1 and gradients 1, Inf, 2, NaN, 1, 1, 1, 1 (before scaling).
+  it("scales gradients as PyTorch does, leaving out steps that overflow", function()
+    local w = lt.keep(lt.ones(1)):set_requires_grad()
+    local scaler = optim.GradScaler { init_scale = 8, growth_interval = 3 }
+    local sgd = optim.SGD({ w }, { lr = 0.5 })
+    local seen = {}
+    for i, g in ipairs { 1, math.huge, 2, 0 / 0, 1, 1, 1, 1 } do
+      sgd:zero_grad()
+      scaler:scale(w * g):sum():backward()
+      local norm, skipped = scaler:step(sgd)
+      assert.are.equal(i == 2 or i == 4, skipped)
+      if not skipped then assert.are.equal(g, norm) end
+      scaler:update()
+      seen[#seen + 1] = { scaler:get_scale(), w:item() }
+    end
+    assert.are.same({ { 8, 0.5 }, { 4, 0.5 }, { 4, -0.5 }, { 2, -0.5 }, { 2, -1 }, { 2, -1.5 }, { 4, -2 },
+      { 4, -2.5 } }, seen)
+    local other = optim.GradScaler()
+    other:load_state_dict(scaler:state_dict())
+    assert.are.equal(4, other:get_scale())
+    assert.has_error(function() optim.GradScaler { growth = 2 } end)
+    assert.has_error(function() optim.GradScaler { backoff_factor = 1 } end)
+  end)
+
+  it("limits the true norm of scaled gradients", function()
+    local w = lt.keep(lt.zeros(2)):set_requires_grad()
+    local sgd = optim.SGD({ w }, { lr = 1 })
+    w.grad = lt.keep(lt.tensor { 3 * 1024, 4 * 1024 })
+    assert.are.equal(5, sgd:step { max_norm = 1, divisor = 1024 })
+    close(w, lt.tensor { -0.6, -0.8 }, 1e-6, "weight")
+    assert.is_nil(sgd:step { divisor = 1024 })
+    close(w, lt.tensor { -3.6, -4.8 }, 1e-6, "weight")
+  end)
 end)

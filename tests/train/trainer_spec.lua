@@ -136,6 +136,61 @@ describe("Trainer", function()
     assert.same(weights(model), weights(resumed))
   end)
 
+  it("scales the loss in f16, leaves out steps that overflow, and resumes with the same scale", function()
+    local seen, huge_at = {}, {[3] = true}
+    local function make()
+      local calls = 0
+      return fit({epochs = 2, precision = "f16", gradient_clip = 1}, {step = function(m, b)
+        assert.equal("f16", require("luatrain.op").autocast_dtype())
+        calls = calls + 1
+        local loss = lt.mse_loss(m(b.x), b.y)
+        -- a gradient that f16 cannot hold, though f32 can
+        return loss * (huge_at[calls] and 1e3 or 0.1), {}
+      end})
+    end
+    local trainer, model = make()
+    local original = trainer.one_step
+    trainer.one_step = function(...)
+      local before = weights(model)
+      local result = original(...)
+      seen[#seen + 1] = {scale = result.loss_scale, norm = result.gradient_norm,
+        moved = weights(model)[1] ~= before[1]}
+      return result
+    end
+    trainer:train()
+    assert.equal(8, #seen)
+    assert.same({65536, 65536, 32768, 32768}, {seen[1].scale, seen[2].scale, seen[3].scale, seen[4].scale})
+    for i, one in ipairs(seen) do
+      assert.equal(i ~= 3, one.moved, i)
+      assert.equal(i ~= 3, one.norm ~= nil, i)
+    end
+    local path = fs.join(program.folder(), "c.safetensors")
+    trainer:save_checkpoint(path)
+    local again = make()
+    again:load_checkpoint(path)
+    assert.equal(32768, again.scaler:get_scale())
+    assert.equal(5, again.scaler.tracker)
+    local plain, other = fit({epochs = 2, gradient_clip = 1}, {step = function(m, b)
+      return lt.mse_loss(m(b.x), b.y) * 0.1, {}
+    end}), nil
+    plain:train()
+    huge_at = {}
+    trainer, other = make()
+    trainer:train()
+    close(weights(other), weights(plain.model), 5e-3)
+    assert.not_same(weights(other), weights(plain.model))
+  end)
+
+  it("stops in f16 where no scale helps", function()
+    local trainer = fit({epochs = 40, precision = "f16"}, {step = function(m, b)
+      return lt.mse_loss(m(b.x), b.y) + (m.weight * 0):sqrt():sum(), {}
+    end})
+    local ok, e = pcall(trainer.train, trainer)
+    assert.is_false(ok)
+    assert.equal(7, failure.of(e).code)
+    assert.is_truthy(tostring(e):find("the gradient norm is nan at step 31", 1, true), tostring(e))
+  end)
+
   it("computes in bf16 where asked", function()
     local trainer = fit({epochs = 2, precision = "bf16"}, {step = function(m, b)
       assert.equal("bf16", require("luatrain.op").autocast_dtype())

@@ -34,8 +34,7 @@ end
 
 -- x in the dtype to compute in, channels-last.
 local function prepare(x)
-  local half = op.autocast_dtype()
-  if half and x.c.dtype == C.LT_F32 then x = x:cast(half) end
+  if x.c.dtype == C.LT_F32 and op.autocast_dtype() == "bf16" then x = x:cast "bf16" end
   return channels_last(x)
 end
 
@@ -65,7 +64,7 @@ end
 -- ---- conv ----------------------------------------------------------------------------------------
 local conv = op.define {
   name = "conv",
-  half = true,
+  half = true, autocast = "inside",
   forward = function(saved, x, weight, bias, o)
     local x_dtype, w_dtype = x:dtype(), weight:dtype()
     x = prepare(x)
@@ -96,7 +95,7 @@ local conv = op.define {
 -- ---- transposed ----------------------------------------------------------------------------------
 local conv_transpose = op.define {
   name = "conv_transpose",
-  half = true,
+  half = true, autocast = "inside",
   forward = function(saved, x, weight, bias, o, extra_h, extra_w)
     local x_dtype, w_dtype = x:dtype(), weight:dtype()
     x = prepare(x)

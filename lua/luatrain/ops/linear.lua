@@ -15,11 +15,10 @@ end
 
 local linear = op.define {
   name = "linear",
-  half = true,
+  half = true, autocast = "inside",
   forward = function(saved, x, weight, bias, act)
     saved.x_dtype, saved.w_dtype = x:dtype(), weight:dtype()
-    local half = op.autocast_dtype()
-    if half and saved.x_dtype == "f32" then x = x:cast(half) end
+    if saved.x_dtype == "f32" and op.autocast_dtype() == "bf16" then x = x:cast "bf16" end
     x = x:contiguous()
     local w, b = wide(weight), wide(bias)
     local sizes = x:size()

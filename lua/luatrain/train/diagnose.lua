@@ -60,7 +60,7 @@ local function advice(found, config)
     steps[1] = "add a small constant below the root: its slope at 0 is infinite"
   elseif op:match "^div" then steps[1] = "add a small constant to the divisor"
   elseif op:match "^exp" then steps[1] = "limit the argument of exp (clamp it, or use softplus)" end
-  if config.precision == "bf16" then steps[#steps + 1] = "try --precision f32" end
+  if config.precision ~= "f32" then steps[#steps + 1] = "try --precision f32" end
   if config.gradient_clip == 0 then steps[#steps + 1] = "limit the gradients: --gradient-clip 1" end
   local rate = rawget(config, "learning_rate") or rawget(config, "lr")
   if rate then

@@ -12,7 +12,7 @@
 --
 -- Settings every recipe has (a recipe's own config may give another default):
 --   epochs 10, steps 0 (stop after so many optimizer steps; 0: by epochs), batch_size 16,
---   accumulate 1, gradient_clip 0 (off), ema 0 (off; else decay), precision f32|bf16, seed 1,
+--   accumulate 1, gradient_clip 0 (off), ema 0 (off; else decay), precision f32|bf16|f16, seed 1,
 --   patience 0 (off), min_delta 0, restore_best true, save_every 0 (keep epoch-NNNN each N epochs),
 --   keep_last 3, checkpoint_steps 0 (save latest also every N steps), log_every 50, workers 0,
 --   max_damaged 0.05 (share of damaged samples that stops a run).
@@ -63,6 +63,7 @@ function train.Trainer(options)
   if values.ema > 0 then
     self.ema = require("luatrain.nn").EMA(self.model, {decay = values.ema, warmup = true})
   end
+  if values.precision == "f16" then self.scaler = require("luatrain.optim").GradScaler() end
   return self
 end
 
@@ -105,6 +106,7 @@ function Trainer:one_batch(batch, share, before)
   local loss, metrics = self:compute(batch)
   local value = loss:item()
   if not is_finite(value) then self:diverged("loss", value, before) end
+  share = share * (self.scaler and self.scaler:get_scale() or 1);
   (share == 1 and loss or loss * share):backward()
   metrics = metrics or {}
   metrics.loss = metrics.loss or value
@@ -112,8 +114,21 @@ function Trainer:one_batch(batch, share, before)
   return value
 end
 
+-- The weights' step. Returns the norm of the gradients, and whether the step was left out because f16
+-- could not hold them; where no scale is small enough they are bad in themselves.
+local LEAST_SCALE = 2 ^ -14
+
+function Trainer:update(max_norm)
+  local scaler = self.scaler
+  if not scaler then return self.optimizer:step {max_norm = max_norm, skip_nonfinite = true}, false end
+  local norm, skipped = scaler:step(self.optimizer, {max_norm = max_norm})
+  scaler:update()
+  return norm, skipped and scaler:get_scale() >= LEAST_SCALE
+end
+
 -- One optimizer step over `accumulate` batches (fewer at the end of an epoch, weighed by samples).
--- Returns {loss, gradient_norm, learning_rate}.
+-- A step that the gradient scaler leaves out counts, but moves no schedule and no average.
+-- Returns {loss, gradient_norm, learning_rate, loss_scale}.
 function Trainer:one_step(fetch, last)
   local at, loader = self.at, self.loaders.train
   local stop = math.min(at.batch + self.config.accumulate, last)
@@ -134,12 +149,15 @@ function Trainer:one_step(fetch, last)
     if not got then break end
   end
   local rate, clip = self.optimizer:learning_rate(), self.config.gradient_clip
-  local norm = self.optimizer:step {max_norm = clip > 0 and clip or nil, skip_nonfinite = true}
-  if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
-  if self.schedule and self.schedule.per ~= "epoch" then self.schedule:step() end
-  if self.ema then self.ema:update() end
+  local norm, skipped = self:update(clip > 0 and clip or nil)
+  if not skipped then
+    if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
+    if self.schedule and self.schedule.per ~= "epoch" then self.schedule:step() end
+    if self.ema then self.ema:update() end
+  end
   at.step = at.step + 1
-  return {loss = sum, gradient_norm = norm, learning_rate = rate}
+  return {loss = sum, gradient_norm = not skipped and norm or nil, learning_rate = rate,
+    loss_scale = self.scaler and self.scaler:get_scale()}
 end
 
 -- ---- epochs -------------------------------------------------------------------------------------

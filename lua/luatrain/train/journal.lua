@@ -100,7 +100,7 @@ local function draw(self, done, now, text)
 end
 
 --- After an optimizer step: at = {epoch, batch, step}, values = {loss, learning_rate,
--- gradient_norm}, tally = the epoch's averages so far. Events are written five times as often as
+-- gradient_norm, loss_scale}, tally = the epoch's averages so far. Events are written five times as often as
 -- lines of the log.
 function Journal:step(at, values, tally)
   if self.events and at.step % math.max(1, math.floor(self.log_every / 5)) == 0 then

@@ -13,7 +13,9 @@ settings.fields = {
   gradient_clip = config.number(0, "largest norm of all gradients together; 0: no limit", {min = 0}),
   ema = config.number(0, "decay of the moving average of the weights that is evaluated and kept; 0: none",
     {min = 0, max = 0.999999}),
-  precision = config.choice("f32", {"f32", "bf16"}, "bf16 multiplies matrices and convolves in bfloat16"),
+  precision = config.choice("f32", {"f32", "bf16", "f16"}, "bf16 multiplies matrices and convolves in "
+    .. "bfloat16; f16 rounds what they take in and their gradients to half precision and scales the loss "
+    .. "(on a processor no faster than f32)"),
   seed = config.integer(1, "seed of everything random", {min = 0}),
   patience = config.integer(0, "stop after so many epochs without improvement; 0: never", {min = 0}),
   min_delta = config.number(0, "what counts as an improvement of the metric that is kept", {min = 0}),

@@ -22,7 +22,7 @@ end
 -- All that a run is, by name: this list is the checkpoint, and the resume.
 function methods:parts()
   return {optimizer = self.optimizer, schedule = self.schedule, ema = ema_part(self.ema),
-    tally = self.tally, history = self.history}
+    tally = self.tally, history = self.history, scaler = self.scaler}
 end
 
 function methods:state_dict()
