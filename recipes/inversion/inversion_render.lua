@@ -126,7 +126,7 @@ local function write_shard(w, made, first, last, notes)
   w:strings("metadata/preset_hash", hashes)
 end
 
--- What decides the content of the shards.
+-- What decides the content of the shards, and all but the layout of the file.
 local function key_of(s, config)
   return { synthesizer = s.name, synthesizer_version = s.version, presets = config.presets,
     seed = config.seed, notes = table.concat(config.notes, ","), sample_rate = config.sample_rate,
@@ -168,6 +168,7 @@ local function attributes_of(s, config)
   for _, name in ipairs { "sample_rate", "seconds", "gate", "velocity", "notes", "seed", "silent", "clipped" } do
     attributes[name] = config[name]
   end
+  attributes.render_settings = lt.json.encode(key_of(s, config))
   return attributes
 end
 
@@ -204,29 +205,32 @@ local function check_config(config)
     end
   end
   if #config.notes == 0 then failure.raise("usage", "render: --notes is empty") end
-  if fs.exists(config.out) and not config.overwrite then
-    failure.raise("usage", "%s: exists; --overwrite true replaces it", config.out)
-  end
 end
 
---- Renders the presets; `context:line` prints.
-function render.run(config, context)
-  check_config(config)
-  local s = lt.synthesizer.open(config.synth)
-  local count = math.ceil(config.presets / config.shard)
-  fs.mkdir(fs.dirname(config.out))
-  local shards = lt.data.hdf5.shards(config.out .. ".shards", key_of(s, config))
-  local missing = shards:missing(count)
-  local state = { rejected = 0, failed = 0, say = function(...) context:line(...) end }
-  local started = lt.time()
-  context:line("%s: %d presets at %d notes, %d of %d shards to render", tostring(s), config.presets,
-    #config.notes, #missing, count)
-  local progress, rendered = progress_of(context, config.presets, "rendered"), 0
-  for _, i in ipairs(missing) do rendered = rendered - math.min(config.shard, config.presets - (i - 1) * config.shard) end
-  rendered = rendered + config.presets
+-- True where the file is there and was made with these settings: nothing is left to do.
+local function is_done(config, key)
+  if config.overwrite or not fs.exists(config.out) then return false end
+  local good, file = pcall(lt.data.hdf5.open, config.out)
+  local settings = good and file:attributes("/").render_settings
+  if good then file:close() end
+  if settings ~= lt.json.encode(key) then
+    failure.raise("usage", "%s: exists, made with other settings; --overwrite true replaces it", config.out)
+  end
+  return true
+end
+
+-- Makes the shards that are missing.
+local function render_shards(s, shards, missing, config, context, state)
+  local function ends(i) return (i - 1) * config.shard + 1, math.min(i * config.shard, config.presets) end
+  local rendered = config.presets
+  for _, i in ipairs(missing) do
+    local first, last = ends(i)
+    rendered = rendered - (last - first + 1)
+  end
+  local progress = progress_of(context, config.presets, "rendered")
   progress(rendered)
   for _, i in ipairs(missing) do
-    local first, last = (i - 1) * config.shard + 1, math.min(i * config.shard, config.presets)
+    local first, last = ends(i)
     local made = make(s, first, last, config, state)
     lt.scope(function()
       shards:write(i, function(w)
@@ -242,18 +246,44 @@ function render.run(config, context)
     rendered = rendered + last - first + 1
     progress(rendered)
   end
+end
+
+-- Puts the shards together.
+local function assemble(shards, count, config, context)
   local samples, rows = math.floor(config.seconds * config.sample_rate + 0.5), config.presets * #config.notes
   local chunk = math.max(1, math.min(rows, math.floor(config.chunk * 1e6 / (4 * samples))))
-  local assembled = progress_of(context, count, "assembled")
+  local progress = progress_of(context, count, "assembled")
   shards:assemble(config.out, count, {
     layout = { audio = { gzip = config.gzip, chunk = { chunk, samples } } },
     progress = function(i, _, name)
-      if name == "audio" then assembled(i) end
+      if name == "audio" then progress(i) end
     end,
   })
   shards:remove()
+end
+
+--- Renders the presets; `context:line` prints.
+function render.run(config, context)
+  check_config(config)
+  local s = lt.synthesizer.open(config.synth)
+  local key, folder = key_of(s, config), config.out .. ".shards"
+  if is_done(config, key) then
+    if fs.is_dir(folder) then fs.remove_tree(folder) end
+    context:line("%s: is there already", config.out)
+    return 0
+  end
+  fs.mkdir(fs.dirname(config.out))
+  fs.clean(fs.dirname(config.out))
+  local shards, started = lt.data.hdf5.shards(folder, key), lt.time()
+  local count = math.ceil(config.presets / config.shard)
+  local missing = shards:missing(count)
+  local state = { rejected = 0, failed = 0, say = function(...) context:line(...) end }
+  context:line("%s: %d presets at %d notes, %d of %d shards to render", tostring(s), config.presets,
+    #config.notes, #missing, count)
+  render_shards(s, shards, missing, config, context, state)
+  assemble(shards, count, config, context)
   context:line("%s: %d presets, %d sounds in %s; %d drawings were rejected, %d sounds failed", config.out,
-    config.presets, rows, clock(lt.time() - started), state.rejected, state.failed)
+    config.presets, config.presets * #config.notes, clock(lt.time() - started), state.rejected, state.failed)
   return 0
 end
 
