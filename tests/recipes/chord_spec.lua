@@ -318,6 +318,20 @@ describe("the commands", function()
     assert.is_true(history.train_loss[1] > 0 and history.train_loss[1] < 20)
   end)
 
+  it("train: takes the settings of the task it grew from", function()
+    local place = fs.join(folder, "slow")
+    local result = run("train", "--config", "recipes/chord/slow.yaml", "--data", out, "--epochs", 1, "--run",
+      place, unpack(small))
+    assert(result.ok, result.output)
+    local values = lt.json.load(fs.join(place, "config.json"))
+    for name, value in pairs { learning_rate = 1e-4, weight_decay = 0.01, batch_size = 16, warmup_epochs = 5,
+      scheduler = "cosine", gradient_clip = 1, label_smoothing = 0.1, chord_type_weight = 1, root_weight = 1,
+      bass_weight = 0.5, checkpoint_dir = "checkpoints", save_every = 5, patience = 15, min_delta = 0.001,
+      log_every = 50, device = "auto" } do
+      assert.equal(value, values[name], name)
+    end
+  end)
+
   it("say in one line what is wrong", function()
     local function wrong(code, what, ...)
       local result = run(...)

@@ -293,6 +293,26 @@ describe("luatrain run RECIPE train", function()
     assert.equal(0, train(run, "--resume", run).code)
   end)
 
+  it("keeps checkpoints in checkpoint_dir, within the run directory or elsewhere", function()
+    local folder = program.folder()
+    local run, elsewhere = fs.join(folder, "r"), fs.join(folder, "elsewhere")
+    for _, place in ipairs {{"weights", fs.join(run, "weights")}, {elsewhere, elsewhere}} do
+      local result = train(run, "--epochs", "1", "--checkpoint-dir", place[1])
+      assert.equal(0, result.code, result.err)
+      for _, name in ipairs {"latest", "best"} do
+        assert.is_true(fs.is_file(fs.join(place[2], name .. ".safetensors")), name)
+      end
+      assert.is_false(fs.exists(fs.join(run, "checkpoints")))
+      assert.equal(2, train(run, "--checkpoint-dir", place[1]).code)
+      result = train(run, "--epochs", "2", "--resume", "auto")
+      assert.is_truthy(result.err:find("resumed from " .. place[2], 1, true), result.err)
+      assert.equal(0, program.run {"run", toy, "evaluate", "--checkpoint", run}.code)
+      assert.is_truthy(program.run({"info", run}).out:find "/latest.safetensors")
+      fs.remove_tree(run)
+    end
+    assert.equal(2, train(run, "--checkpoint-dir", elsewhere).code)
+  end)
+
   it("says when nothing is left to do", function()
     local run = fs.join(program.folder(), "r")
     assert.equal(0, train(run, "--epochs", "1").code)
@@ -445,7 +465,7 @@ describe("luatrain run RECIPE train", function()
     local run = fs.join(program.folder(), "r")
     local started = lt.time()
     local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.4",
-      "--checkpoint-steps", "1"}, {with = "%s & pid=$!; sleep 1; kill -TERM $pid; kill -INT $pid; wait $pid"})
+      "--checkpoint-steps", "1"}, {with = "%s & pid=$!; sleep 1; kill -TERM $pid; sleep 0.1; kill -INT $pid; wait $pid"})
     assert.equal(130, result.code)
     assert.is_true(lt.time() - started < 2.5)
     assert.equal(0, train(run, "--resume", "auto", "--quiet", "--pause", "0").code)

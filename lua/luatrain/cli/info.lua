@@ -4,6 +4,7 @@ local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
+local runs = require "luatrain.train.run"
 local C = core.C
 
 local info = {}
@@ -56,7 +57,8 @@ end
 
 local function run(path)
   print(path .. ": a run directory")
-  for _, name in ipairs(fs.list(fs.join(path, "checkpoints"))) do print("  checkpoints/" .. name) end
+  local folder = runs.folder(path)
+  for _, name in ipairs(fs.list(folder)) do print("  " .. fs.join(fs.basename(folder), name)) end
   local history = fs.join(path, "history.json")
   if not fs.is_file(history) then return end
   local columns = json.load(history)
@@ -80,7 +82,7 @@ end
 --- Prints what a file or a run directory holds.
 function info.describe(path)
   if fs.is_dir(path) then
-    if fs.is_dir(fs.join(path, "checkpoints")) then return run(path) end
+    if fs.is_dir(runs.folder(path)) then return run(path) end
     failure.raise("data", "%s: a directory without checkpoints/, so no run", path)
   elseif not fs.is_file(path) then
     failure.raise("data", "%s: no such file", path)

@@ -32,7 +32,7 @@ function Context:checkpoint_path()
   if self.found then return self.found end
   local given = self.options.checkpoint or ""
   if given ~= "" then
-    if fs.is_dir(given) and not fs.is_file(fs.join(given, "checkpoints/best.safetensors")) then
+    if fs.is_dir(given) and not fs.is_file(fs.join(runs.folder(given), "best.safetensors")) then
       self.found = runs.find_checkpoint(given, "latest")
     else
       self.found = runs.find_checkpoint(given, "best")
@@ -43,7 +43,7 @@ function Context:checkpoint_path()
   for _, name in ipairs {"best", "latest"} do
     local run = runs.newest(base, name)
     if run then
-      self.found = fs.join(run, "checkpoints", name .. ".safetensors")
+      self.found = fs.join(runs.folder(run), name .. ".safetensors")
       return self.found
     end
   end
@@ -92,6 +92,14 @@ end
 --- Where a recipe's runs lie.
 function commands.base(recipe) return fs.join("runs", recipe.name) end
 
+-- An error where a folder already holds the checkpoints of a run.
+local function refuse_used(path, folder)
+  if fs.is_file(fs.join(folder, "latest.safetensors")) then
+    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name "
+      .. "another directory", path)
+  end
+end
+
 --- Where a run lives and whether it goes on. options: run (directory or ""), resume ("", "auto" or
 -- a path). Returns the directory (nil: a fresh one), the checkpoint to resume from (or nil), and a list
 -- of sentences about damaged checkpoints that were passed over.
@@ -105,16 +113,13 @@ function commands.place(recipe, options)
   elseif resume ~= "" then
     local from = runs.find_checkpoint(resume, "latest")
     local folder = fs.dirname(from)
-    if path == "" and fs.basename(folder) == "checkpoints" then path = fs.dirname(folder) end
+    if path == "" and runs.folder(fs.dirname(folder)) == folder then path = fs.dirname(folder) end
     if path ~= "" then runs.refuse_busy(path) end
     return path ~= "" and path or nil, from
   end
   if path == "" then return nil end
   runs.refuse_busy(path)
-  if fs.is_file(fs.join(path, "checkpoints/latest.safetensors")) then
-    failure.raise("usage", "%s already holds a run; continue it with --resume auto, or name "
-      .. "another directory", path)
-  end
+  refuse_used(path, runs.folder(path))
   return path
 end
 
@@ -186,6 +191,10 @@ function commands.train(recipe, values, options)
   recipe:needs("data", "model", "step")
   options = options or {}
   local path, from, problems = unpack(options.placed or {commands.place(recipe, options)}, 1, 3)
+  if not from then
+    local folder = fs.join(path or "", values.checkpoint_dir)
+    if path or folder:sub(1, 1) == "/" then refuse_used(folder, folder) end
+  end
   local built, sets = build(recipe, values)
   local run = runs.open(path, {recipe = recipe, config = values, command = options.command,
     fresh = not path and commands.base(recipe)})

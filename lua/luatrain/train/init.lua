@@ -14,8 +14,8 @@
 --   epochs 10, steps 0 (stop after so many optimizer steps; 0: by epochs), batch_size 16,
 --   accumulate 1, gradient_clip 0 (off), ema 0 (off; else decay), precision f32|bf16|f16, seed 1,
 --   patience 0 (off), min_delta 0, restore_best true, save_every 0 (keep epoch-NNNN each N epochs),
---   keep_last 3, checkpoint_steps 0 (save latest also every N steps), log_every 50, workers 0,
---   max_damaged 0.05 (share of damaged samples that stops a run).
+--   keep_last 3, checkpoint_dir "checkpoints" (within the run's), checkpoint_steps 0 (save latest also
+--   every N steps), log_every 50, workers 0, max_damaged 0.05 (share of damaged samples that stops a run).
 --
 -- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate.
 local core = require "luatrain.core"

@@ -48,12 +48,19 @@ function run.fresh_path(base)
   return path
 end
 
+--- The folder of a run's checkpoints: its setting checkpoint_dir, as its config.json remembers it.
+function run.folder(path)
+  local ok, config = pcall(json.load, fs.join(path, "config.json"))
+  local name = ok and type(config) == "table" and config.checkpoint_dir
+  return fs.join(path, type(name) == "string" and name ~= "" and name or "checkpoints")
+end
+
 --- The newest run below `base` that has the checkpoint `name`; nil where there is none.
 function run.newest(base, name)
   if not fs.is_dir(base) then return nil end
   local best, best_time
   for _, entry in ipairs(fs.list(base)) do
-    local info = fs.stat(fs.join(base, entry, "checkpoints", name .. ".safetensors"))
+    local info = fs.stat(fs.join(run.folder(fs.join(base, entry)), name .. ".safetensors"))
     if info and info.kind == "file" and (not best or info.modified > best_time) then
       best, best_time = fs.join(base, entry), info.modified
     end
@@ -102,9 +109,10 @@ function run.open(path, options)
     if busy and not options.fresh then refuse(path, holder) end
   until not busy
   local self = setmetatable({path = path, lock = lock}, Run)
-  fs.mkdir(self:file "checkpoints")
+  self.folder = self:file(options.config and options.config.checkpoint_dir or "checkpoints")
+  fs.mkdir(self.folder)
   fs.clean(path)
-  fs.clean(self:file "checkpoints")
+  fs.clean(self.folder)
   self:write_facts(options)
   return self
 end
@@ -119,7 +127,7 @@ end
 function Run:file(...) return fs.join(self.path, ...) end
 
 --- The path of a checkpoint by name: "latest", "best", "epoch-0005".
-function Run:checkpoint(name) return self:file("checkpoints", name .. ".safetensors") end
+function Run:checkpoint(name) return fs.join(self.folder, name .. ".safetensors") end
 
 function Run:write_facts(options)
   if options.config then json.save(self:file "config.json", options.config) end
@@ -145,18 +153,18 @@ function Run:write_damaged(list) json.save(self:file "damaged.json", json.array(
 function Run:prune(n)
   if n == 0 then return end
   local kept = {}
-  for _, name in ipairs(fs.list(self:file "checkpoints")) do
+  for _, name in ipairs(fs.list(self.folder)) do
     if name:match "^epoch%-%d+%.safetensors$" then kept[#kept + 1] = name end
   end
   table.sort(kept)
-  for i = 1, #kept - n do fs.remove(self:file("checkpoints", kept[i])) end
+  for i = 1, #kept - n do fs.remove(fs.join(self.folder, kept[i])) end
 end
 
 --- The newest whole checkpoint of the run that training can go on from: `latest`, or where that is
 -- damaged the newest of the epochs' own. Returns its path (nil where the run has none at all), and a
 -- list of sentences about those passed over. An error where all are damaged.
 function run.intact(path)
-  local folder = fs.join(path, "checkpoints")
+  local folder = run.folder(path)
   local latest = fs.join(folder, "latest.safetensors")
   if not fs.is_file(latest) then return nil, {} end
   local names, problems = {}, {}
@@ -179,10 +187,9 @@ end
 -- `name` checkpoint), or a name like "best" within `base_run`.
 function run.find_checkpoint(text, name)
   if fs.is_file(text) then return text end
-  local inside = fs.join(text, "checkpoints", name .. ".safetensors")
+  local inside = fs.join(run.folder(text), name .. ".safetensors")
   if fs.is_file(inside) then return inside end
-  failure.raise("data", "%s: neither a checkpoint nor a run directory with checkpoints/%s.safetensors",
-    text, name)
+  failure.raise("data", "%s: neither a checkpoint nor a run directory with %s", text, inside)
 end
 
 return run

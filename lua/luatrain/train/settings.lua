@@ -21,6 +21,8 @@ settings.fields = {
   min_delta = config.number(0, "what counts as an improvement of the metric that is kept", {min = 0}),
   restore_best = config.flag(true, "end with the best weights rather than the last"),
   save_every = config.integer(0, "also keep a checkpoint of every N-th epoch; 0: none", {min = 0}),
+  checkpoint_dir = config.string("checkpoints", "folder of the checkpoints, within the run directory unless "
+    .. "it begins with /"),
   keep_last = config.integer(3, "how many of those to keep; 0: all", {min = 0}),
   checkpoint_steps = config.integer(0, "also save every N steps within an epoch; 0: after epochs only",
     {min = 0}),
