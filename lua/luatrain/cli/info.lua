@@ -74,7 +74,12 @@ local function run(path)
   end
 end
 
-local kinds = {safetensors = safetensors, mid = midi, midi = midi}
+local function hdf5(path)
+  print(path)
+  io.stdout:write(require("luatrain.data.hdf5").check(path, {structure = true}))
+end
+
+local kinds = {safetensors = safetensors, mid = midi, midi = midi, h5 = hdf5, hdf5 = hdf5}
 for _, extension in ipairs {"wav", "flac", "ogg", "oga", "aif", "aiff", "au", "mp3", "opus"} do
   kinds[extension] = audio
 end
@@ -89,7 +94,7 @@ function info.describe(path)
   end
   local describe = kinds[fs.extension(path)]
   if not describe then
-    failure.raise("data", "%s: info knows .safetensors, audio files, .mid and run directories", path)
+    failure.raise("data", "%s: info knows .safetensors, .h5, audio files, .mid and run directories", path)
   end
   describe(path)
 end
