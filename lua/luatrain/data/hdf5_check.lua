@@ -29,6 +29,7 @@ local function read_all(set)
     else ok, e = pcall(scope.run, function() set:read(first, count) end) end
     if not ok then
       first_error, failed = first_error or text_of(e), failed + 1
+      if failed == 1000 then break end
     end
   end
   return first_error, failed
