@@ -29,7 +29,8 @@ local function field(kind, default, help, options)
   return self
 end
 
---- A number. options: min, max (both allowed values), alias (another name for the flag).
+--- A number. options: min, max (both allowed values), alias (another name for the flag), short (one
+-- letter: -d VALUE is the same as --data VALUE).
 function config.number(default, help, options) return field("number", default, help, options) end
 
 --- A whole number; options as config.number.
@@ -208,7 +209,17 @@ local function find(fields, spelling)
   return fields.by_name[(spelling:gsub("-", "_"))]
 end
 
---- Reads command-line arguments: --key value, --key=value, --flag, --no-flag; -- ends them.
+-- The full name of the field with a one-letter flag.
+local function long_name(fields, arg)
+  local letter = arg:sub(2)
+  for name, one in pairs(fields.by_name) do
+    if one.short == letter then return name end
+  end
+  failure.raise("usage", "unknown option %s; settings are written --name value", arg)
+end
+
+--- Reads command-line arguments: --key value, --key=value, --flag, --no-flag, and -k value where a
+-- field has a short form; -- ends them.
 -- Returns the values by full name and the list of the other arguments. Raises a usage failure.
 function config.parse(fields, args)
   local values, rest = {}, {}
@@ -221,10 +232,8 @@ function config.parse(fields, args)
     end
     local key, text = arg:match("^%-%-([^=]+)=(.*)$")
     key = key or arg:match("^%-%-(.+)$")
+    if not key and arg:match("^%-%a") then key = long_name(fields, arg) end
     if not key then
-      if arg:match("^%-%a") then
-        failure.raise("usage", "unknown option %s; settings are written --name value", arg)
-      end
       rest[#rest + 1] = arg
     else
       local one, negative = find(fields, key), false
@@ -408,7 +417,7 @@ local placeholders = {number = "X", integer = "N", string = "TEXT", list = "A,B,
 
 -- "--epochs N" and "integer of at least 0; default 20".
 local function describe(one)
-  local flag = "--" .. one.name:gsub("_", "-")
+  local flag = (one.short and "-" .. one.short .. ", " or "") .. "--" .. one.name:gsub("_", "-")
   if one.kind == "choice" then flag = flag .. " NAME"
   elseif one.kind ~= "flag" then flag = flag .. " " .. placeholders[one.kind]
   else flag = flag .. " | --no-" .. one.name:gsub("_", "-") end

@@ -69,4 +69,11 @@ end })
 
 package.loaded["luatrain"] = lt
 load_ops()
+
+-- The name log serves twice: lt.log(x) is the logarithm, lt.log.open(folder) the room.
+local logarithm = lt.log
+lt.log = setmetatable({}, {
+  __call = function(_, ...) return logarithm(...) end,
+  __index = function(_, key) return require("luatrain.log")[key] end,
+})
 return lt

@@ -23,7 +23,14 @@
 --   -- Each loader worker calls this in a Lua state of its own, so it must depend on config only.
 --   function recipe.data(config) return {train = dataset, valid = dataset} end
 --
---   function recipe.model(config) return nn.Sequential {...} end
+--   function recipe.model(config, facts) return nn.Sequential {...} end
+--
+--   -- What a checkpoint must know of the data for the model to be used without them (names of
+--   -- classes, sample rate, ...): plain values. `model` gets them, when training from here, else
+--   -- from the checkpoint's facts.
+--   function recipe.facts(config, data) return {labels = {...}} end             -- optional
+--   -- Raises where training cannot go on from a checkpoint with these facts (path, for the message).
+--   function recipe.accept(facts, now, path) end                                -- optional
 --
 --   -- plan = {epochs =, steps_per_epoch =, steps =} (optimizer steps). The schedule may be nil.
 --   -- Without this function: AdamW with config.learning_rate and config.weight_decay.
@@ -36,8 +43,18 @@
 --
 --   recipe.keep = {best = "val_accuracy", mode = "max"}    -- default: the least val_loss
 --
+--   -- Other names of metrics than train_loss, val_loss and learning_rate: see train.names.
+--   recipe.names = {train = "train/", valid = "val/", rate = "lr"}              -- optional
+--
 --   -- After each validation, where averages do not tell it all (F1, WCSR); joins the metrics.
 --   function recipe.validate(model, loader, config) return {f1 = 0.5} end       -- optional
+--
+--   -- When the run directory has been made, to record what the data are.
+--   function recipe.begin(run, data, config) end                                -- optional
+--
+--   -- After each epoch, in evaluation mode without gradients: at = {epoch, step, run, config,
+--   -- log (an lt.log), line (a function that prints)}.
+--   function recipe.after_epoch(model, at) end                                  -- optional
 --
 --   -- At the end of training, to write more into the run directory's report.
 --   function recipe.report(model, data, config, run) end                        -- optional
@@ -138,7 +155,8 @@ end
 local known = {
   summary = "string", config = "table", data = "function", model = "function",
   optimizer = "function", step = "function", keep = "table", commands = "table",
-  validate = "function", report = "function",
+  validate = "function", report = "function", facts = "function", accept = "function", names = "table",
+  begin = "function", after_epoch = "function",
 }
 local known_names = {}
 for name in pairs(known) do known_names[#known_names + 1] = name end
@@ -174,8 +192,8 @@ local function check_commands(path, commands)
   return checked
 end
 
-local function check_keep(path, keep)
-  if not keep then return {best = "val_loss", mode = "min"} end
+local function check_keep(path, keep, names)
+  if not keep then return {best = (names and names.valid or "val_") .. "loss", mode = "min"} end
   local mode = keep.mode or "min"
   if type(keep.best) ~= "string" or (mode ~= "min" and mode ~= "max") then
     failure.raise("config", "%s: keep is {best = NAME OF A METRIC, mode = \"min\" or \"max\"}", path)
@@ -220,7 +238,7 @@ function recipe.load(name)
   local self = setmetatable({source = source, path = path, name = name_of(path), text = text}, Recipe)
   self.comment = opening_comment(text)
   self.commands = check_commands(path, source.commands)
-  self.keep = check_keep(path, source.keep)
+  self.keep = check_keep(path, source.keep, source.names)
   self.fields = failure.wrap("config", path .. ": ", config.fields, settings.fields, source.config or {})
   self.config = config.resolve(self.fields)
   return self

@@ -1,4 +1,5 @@
---- TensorBoard event files: scalars, text, histograms, images and hyper-parameters of a run.
+--- TensorBoard event files: scalars, text, histograms, images, audio and hyper-parameters of a run.
+-- lt.log takes tensors for images and sounds and writes WAV files beside.
 -- Each call writes a whole record, so a killed run loses nothing it has written. Within a tag steps
 -- should grow; a resumed run opens a new file in the same directory and TensorBoard joins them.
 local ffi = require "ffi"
@@ -45,7 +46,7 @@ end
 -- ---- messages ----------------------------------------------------------------------------------
 
 local FLOAT, DOUBLE, STRING = 1, 2, 7
-local DATA_CLASS = { scalars = 1, histograms = 2, text = 2, images = 3 }
+local DATA_CLASS = { scalars = 1, histograms = 2, text = 2, images = 3, audio = 3 }
 
 -- SummaryMetadata for a plug-in; its data class is known by its name.
 local function metadata(plugin, content)
@@ -104,6 +105,14 @@ function encode.image(tag, png, width, height, step, wall)
   local values = bytes_field(8, tostring(width)) .. bytes_field(8, tostring(height))
     .. bytes_field(8, png)
   return event(tag, step, wall, tensor_value(STRING, { 3 }, values) .. metadata "images")
+end
+
+local WAV = int_field(2, 11)  -- AudioPluginData: encoding
+
+--- A clip as the bytes of a WAV file.
+function encode.audio(tag, wav, step, wall)
+  local values = bytes_field(8, wav) .. bytes_field(8, "")
+  return event(tag, step, wall, tensor_value(STRING, { 1, 2 }, values) .. metadata("audio", WAV))
 end
 
 local NULL_TENSOR = bytes_field(8, int_field(1, FLOAT) .. bytes_field(2, bytes_field(2, "")))
@@ -290,6 +299,14 @@ function Writer:image(tag, png, step)
     return a * 16777216 + b * 65536 + c * 256 + d
   end
   self:record(encode.image(tag_of(tag), png, big32(17), big32(21), step_of(step), self.clock()))
+end
+
+--- A sound, as the bytes of a WAV file.
+function Writer:audio(tag, wav, step)
+  if type(wav) ~= "string" or wav:sub(1, 4) ~= "RIFF" or wav:sub(9, 12) ~= "WAVE" then
+    core.fail("tensorboard: the sound of %s is no WAV file", tostring(tag))
+  end
+  self:record(encode.audio(tag_of(tag), wav, step_of(step), self.clock()))
 end
 
 --- The hyper-parameters of the run, and the scalar tags by which runs are compared. Call it once, at

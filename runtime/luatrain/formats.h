@@ -46,4 +46,12 @@ uint32_t lt_crc32c(uint32_t crc, const void *data, int64_t bytes);
 struct lt_appender;
 lt_status lt_events_write(struct lt_appender *a, const void *data, int64_t bytes);
 
+// ---- png ---------------------------------------------------------------------------------------
+// An 8-bit image as the bytes of a PNG file. pixels: height rows of width pixels of 1 (grey), 2 (grey,
+// alpha), 3 (RGB) or 4 (RGBA) bytes. lt_png_bytes is the exact size of the file, 0 for sizes out of
+// range (1 to 16384 pixels). LT_ERR_ARGUMENT: such sizes, or a capacity below it.
+int64_t lt_png_bytes(int32_t width, int32_t height, int32_t channels);
+lt_status lt_png_encode(void *out, int64_t capacity, const void *pixels, int32_t width, int32_t height,
+                        int32_t channels);
+
 // cdef end

@@ -36,6 +36,16 @@ describe("settings", function()
     assert.error_matches(function() config.integer(1.5, "x") end, "the default wants an integer")
   end)
 
+  it("have one-letter forms where these are declared", function()
+    local f = config.fields {data = config.string("x", "a file", {short = "d"}), n = config.integer(1, "")}
+    local values, rest = config.parse(f, {"-d", "set.h5", "--n", "2", "song.wav"})
+    assert.same({data = "set.h5", n = 2}, values)
+    assert.same({"song.wav"}, rest)
+    assert.error_matches(function() config.parse(f, {"-x", "1"}) end, "unknown option %-x")
+    assert.error_matches(function() config.parse(f, {"-d"}) end, "got nothing")
+    assert.is_truthy(config.help(f):find("-d, --data TEXT", 1, true))
+  end)
+
   it("are spelled with dashes or underscores, with = or without", function()
     local c, rest = parsed("--num-epochs=3", "in.wav", "--rate", "-1e-4", "--mel.bands", "8", "--no-fast",
       "--sizes", "3,4,5", "--kind=b", "--", "--rate")

@@ -12,6 +12,7 @@ local common = {
   config = config.string("", "file with settings: .yaml, .json or .lua"),
   quiet = config.flag(false, "no progress on the terminal"),
   threads = config.integer(0, "threads that compute; 0: all cores", {min = 0, max = 1024}),
+  profile = config.flag(false, "print at the end where the time went: by phase and by op"),
 }
 
 local function with_common(own)
@@ -22,7 +23,7 @@ local function with_common(own)
 end
 
 local checkpoint_option = config.string("",
-  "checkpoint file or run directory; default: the best of the newest run")
+  "checkpoint file or run directory; default: the best of the newest run", {short = "c"})
 
 -- The library's commands, in the order of the help.
 local library = {
@@ -90,7 +91,7 @@ local function recipe_help(recipe)
   local names = command_names(recipe)
   for _, name in ipairs(names) do
     local command = recipe.commands[name] or library[name]
-    print(("  %-14s%s"):format(name, command.help or ""))
+    print(("  %-17s%s"):format(name, command.help or ""))
   end
   print(("\nluatrain run %s COMMAND --help lists the settings."):format(recipe.name))
   return 0
@@ -182,13 +183,14 @@ local function execute(recipe, name, command, args)
   context.config = config.resolve(settings, layers)
   if chosen.threads > 0 then require("luatrain.core").C.lt_set_threads(chosen.threads) end
   require("luatrain.random").manual_seed(context.config.seed)
-  if command.run then
-    local code = command.run(context.config, context)
-    return type(code) == "number" and code or 0
-  end
   chosen.command = "luatrain run " .. recipe.name .. " " .. name .. " " .. table.concat(args, " ")
-  commands.train(recipe, context.config, chosen)
-  return 0
+  local function work()
+    if command.run then return command.run(context.config, context) end
+    commands.train(recipe, context.config, chosen)
+  end
+  local code
+  if chosen.profile then code = require("luatrain.profile").run(work) else code = work() end
+  return type(code) == "number" and code or 0
 end
 
 --- args: RECIPE, COMMAND and the rest. Returns the exit code.

@@ -134,14 +134,13 @@ function hdf5_table.table(path, options)
     if set.kind == "tensor" and #set.shape == 1 then types[field] = set.dtype end
   end
   local primed, places
-  local prefix = path .. " row "
   local record = {__index = function(self, field)
     local values = column(field)
     return values and values[rawget(self, "row")]
   end}
   return dataset.new {
     count = count, types = types, group = group, window = window,
-    name = function(i) return prefix .. i end,
+    name = function(i) return ("%s row %d"):format(path, i) end,
     peek = function(i) return setmetatable({row = i}, record) end,
     bulk = function(indices) return block(sets, column, indices) end,
     prime = function(indices)

@@ -154,8 +154,8 @@ end
 local function group(history)
   local plots = {}
   for name, column in pairs(history) do
-    local part, what = name:match "^(train)_(.+)$"
-    if not part then part, what = name:match "^(val)_(.+)$" end
+    local part, what = name:match "^(train)[_/](.+)$"
+    if not part then part, what = name:match "^(val)[_/](.+)$" end
     what, part = what or name, part or name
     plots[what] = plots[what] or {}
     local values = {}

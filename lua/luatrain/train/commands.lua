@@ -54,18 +54,18 @@ end
 local function load_weights(model, path)
   local scope = require "luatrain.scope"
   return scope.run(function()
-    local weights, state, facts = checkpoint.load(path)
+    local weights, state = checkpoint.load(path)
     if state and state.ema then weights = state.ema.average end
     failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
-    return facts
   end)
 end
 
 --- The recipe's model with the checkpoint's weights, in evaluation mode.
 function Context:model()
   self.recipe:needs "model"
-  local model = self.recipe.model(self.config)
-  self.facts = load_weights(model, self:checkpoint_path())
+  self.facts = checkpoint.facts(self:checkpoint_path())
+  local model = self.recipe.model(self.config, self.facts)
+  load_weights(model, self:checkpoint_path())
   return model:eval()
 end
 
@@ -144,14 +144,19 @@ local function build(recipe, values)
   require("luatrain.random").manual_seed(values.seed)
   local sets = recipe:open_data(values)
   if sets.train:size() == 0 then failure.raise("data", "%s: the training data set is empty", recipe.path) end
-  local built = {step = recipe.step, validate = recipe.validate, config = values, keep = recipe.keep}
+  local built = {step = recipe.step, validate = recipe.validate, config = values, keep = recipe.keep,
+    names = recipe.names, after_epoch = recipe.after_epoch,
+    facts = recipe.facts and recipe.facts(values, sets) or {}}
   built.train = open_loader(recipe, values, sets, "train", true)
   if sets.valid and sets.valid:size() > 0 then
     built.valid = open_loader(recipe, values, sets, "valid", false)
-  elseif built.keep.best:match "^val_" then
-    built.keep = {best = "train_loss", mode = "min"}
+  else
+    local names = recipe.names or require("luatrain.train").names
+    if built.keep.best:sub(1, #names.valid) == names.valid then
+      built.keep = {best = names.train .. "loss", mode = "min"}
+    end
   end
-  built.model = recipe.model(values)
+  built.model = recipe.model(values, built.facts)
   built.optimizer, built.schedule = recipe:open_optimizer(built.model, values, plan_of(values, built.train))
   return built, sets
 end
@@ -196,10 +201,12 @@ function commands.train(recipe, values, options)
     if path or folder:sub(1, 1) == "/" then refuse_used(folder, folder) end
   end
   local built, sets = build(recipe, values)
+  if from and recipe.accept then recipe.accept(checkpoint.facts(from), built.facts, from) end
   local run = runs.open(path, {recipe = recipe, config = values, command = options.command,
     fresh = not path and commands.base(recipe)})
   built.run, built.quiet = run, options.quiet
-  built.facts = {recipe = recipe.name, program = runs.versions()}
+  built.facts.recipe, built.facts.program = recipe.name, runs.versions()
+  if recipe.begin then recipe.begin(run, sets, values) end
   local trainer = require("luatrain.train").Trainer(built)
   watch_damage(trainer)
   local journal = trainer.journal
@@ -219,6 +226,7 @@ function commands.train(recipe, values, options)
     end
   end
   trainer.at_end = function() finish(trainer, recipe, sets, options.report ~= false) end
+  require("luatrain.profile").watch(trainer.phases)
   return trainer:train(), run
 end
 
@@ -246,7 +254,7 @@ function commands.evaluate(values, context)
   local model = context:model()
   local trainer = require("luatrain.train").Trainer {
     model = model, optimizer = {}, step = recipe.step, train = loader, valid = loader,
-    validate = recipe.validate, config = values, quiet = true,
+    validate = recipe.validate, config = values, names = recipe.names, quiet = true,
   }
   context:line("%s: %d samples of %s", context:checkpoint_path(), loader:size(), part)
   local metrics = trainer:measure(loader, "")

@@ -53,6 +53,11 @@ function History:judge(value)
   return is_best
 end
 
+--- The best value of the metric that is kept, once `value` is counted in.
+function History:best_with(value)
+  return better(self, value, self.best, 0) and value or self.best
+end
+
 --- True when patience has run out.
 function History:is_over() return self.patience > 0 and self.waited >= self.patience end
 

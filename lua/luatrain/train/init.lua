@@ -17,7 +17,8 @@
 --   keep_last 3, checkpoint_dir "checkpoints" (within the run's), checkpoint_steps 0 (save latest also
 --   every N steps), log_every 50, workers 0, max_damaged 0.05 (share of damaged samples that stops a run).
 --
--- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate.
+-- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate; other
+-- names with `names` (see train.names).
 local core = require "luatrain.core"
 local config = require "luatrain.config"
 local failure = require "luatrain.failure"
@@ -38,27 +39,42 @@ local signals = {
   [2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"},
 }
 
+--- What metrics are called: prefixes of those of training and validation, the learning rate, the best
+-- value so far of the metric that is kept (none: not written), and in TensorBoard the prefixes of what
+-- is written after steps and after epochs. A recipe's `names` may say otherwise.
+train.names = {train = "train_", valid = "val_", rate = "learning_rate", best = nil,
+  steps = "train/", epochs = "epoch/"}
+
+local function names_of(given)
+  local names = {}
+  for key, value in pairs(train.names) do names[key] = value end
+  for key, value in pairs(given or {}) do names[key] = value end
+  return names
+end
+
 --- Makes a trainer. options: model, optimizer, schedule (or nil), step, train and valid (loaders;
 -- valid may be nil), config (settings by name, the rest take their defaults), keep ({best, mode}),
--- run (a directory's path, or nil to write nothing), validate (see recipes), quiet.
+-- run (a directory's path, or nil to write nothing), validate and after_epoch (see recipes), names, quiet.
 function train.Trainer(options)
   local values = options.config or {}
   if getmetatable(values) == nil then
     local fields = config.fields(settings.fields)
     values = config.resolve(fields, {config.check(fields, values, "Trainer")})
   end
-  local run = options.run
+  local run, names = options.run, names_of(options.names)
   if type(run) == "string" then run = require("luatrain.train.run").open(run, {config = values}) end
   local self = setmetatable({
     model = options.model, optimizer = options.optimizer, schedule = options.schedule,
     step = options.step, loaders = {train = options.train, valid = options.valid},
     config = values, run = run, validate_more = options.validate, facts = options.facts or {},
+    names = names, after_epoch = options.after_epoch,
+    phases = {data = 0, forward = 0, backward = 0, optimizer = 0, training = 0, validation = 0},
     at = {epoch = 1, batch = 0, step = 0},   -- batches of this epoch and steps of the run behind us
     tally = Tally.new(),
-    history = History.new(options.keep or {best = options.valid and "val_loss" or "train_loss", mode = "min"},
-      values.patience, values.min_delta),
+    history = History.new(options.keep
+      or {best = (options.valid and names.valid or names.train) .. "loss", mode = "min"}, values.patience, values.min_delta),
     journal = require("luatrain.train.journal").open {run = run, quiet = options.quiet,
-      log_every = values.log_every},
+      log_every = values.log_every, names = names},
   }, Trainer)
   if values.ema > 0 then
     self.ema = require("luatrain.nn").EMA(self.model, {decay = values.ema, warmup = true})
@@ -93,21 +109,21 @@ end
 
 local function is_finite(x) return x == x and math.abs(x) ~= math.huge end
 
--- The next batch; counts the seconds that it took.
-function Trainer:timed(fetch)
-  local started = C.lt_time()
-  local batch = fetch()
-  self.data_seconds = self.data_seconds + C.lt_time() - started
-  return batch
+-- Calls f(...) and counts the seconds that it took for a phase of the step.
+function Trainer:timed(phase, f, ...)
+  local started, phases = C.lt_time(), self.phases
+  local a, b = f(...)
+  phases[phase] = phases[phase] + C.lt_time() - started
+  return a, b
 end
 
 -- One batch: forward, backward with its share of the step's samples, metrics. Returns the loss.
 function Trainer:one_batch(batch, share, before)
-  local loss, metrics = self:compute(batch)
+  local loss, metrics = self:timed("forward", self.compute, self, batch)
   local value = loss:item()
   if not is_finite(value) then self:diverged("loss", value, before) end
-  share = share * (self.scaler and self.scaler:get_scale() or 1);
-  (share == 1 and loss or loss * share):backward()
+  share = share * (self.scaler and self.scaler:get_scale() or 1)
+  self:timed("backward", loss.backward, share == 1 and loss or loss * share)
   metrics = metrics or {}
   metrics.loss = metrics.loss or value
   self.tally:add(metrics, batch.size)
@@ -139,7 +155,7 @@ function Trainer:one_step(fetch, last)
   self.optimizer:zero_grad()
   while at.batch < stop do
     local got = scope.run(function()
-      local batch = self:timed(fetch)
+      local batch = self:timed("data", fetch)
       at.batch = batch and batch.number or last
       if not batch then return false end
       local share = batch.size / samples
@@ -149,11 +165,11 @@ function Trainer:one_step(fetch, last)
     if not got then break end
   end
   local rate, clip = self.optimizer:learning_rate(), self.config.gradient_clip
-  local norm, skipped = self:update(clip > 0 and clip or nil)
+  local norm, skipped = self:timed("optimizer", self.update, self, clip > 0 and clip or nil)
   if not skipped then
     if not is_finite(norm) then self:diverged("gradient norm", norm, before) end
     if self.schedule and self.schedule.per ~= "epoch" then self.schedule:step() end
-    if self.ema then self.ema:update() end
+    if self.ema then self:timed("optimizer", self.ema.update, self.ema) end
   end
   at.step = at.step + 1
   return {loss = sum, gradient_norm = not skipped and norm or nil, learning_rate = rate,
@@ -181,14 +197,14 @@ function Trainer:train_epoch()
   local last = loader:batches()
   local fetch = loader:epoch(at.epoch, at.batch + 1)
   self.model:train()
-  self.data_seconds = 0
+  self.data_before = self.phases.data
   self.journal:begin(self:label(), at.batch, last)
   while at.batch < last and not self:is_over() do
-    self.journal:step(at, self:one_step(fetch, last), self.tally)
+    self.journal:step(at, self:timed("training", self.one_step, self, fetch, last), self.tally)
     if config_.checkpoint_steps > 0 and at.step % config_.checkpoint_steps == 0 then self:save "latest" end
     if C.lt_signal_pending() ~= 0 then self:stop() end
   end
-  return self.tally:means "train_"
+  return self.tally:means(self.names.train)
 end
 
 -- Averages over a loader's batches, without gradients; nil where a signal came in between.
@@ -219,26 +235,47 @@ function Trainer:measure(loader, prefix)
   return not interrupted and tally:means(prefix) or nil
 end
 
+-- f(...) with the averaged weights where there are any.
+function Trainer:with_average(f, ...)
+  if self.ema then return self.ema:with(f, ...) end
+  return f(...)
+end
+
 --- Averages over the validation data, of the averaged weights where there are any: {val_loss = ...}.
 function Trainer:validate()
   if not self.loaders.valid then return {} end
-  if self.ema then return self.ema:with(self.measure, self, self.loaders.valid, "val_") end
-  return self:measure(self.loaders.valid, "val_")
+  return self:with_average(self.measure, self, self.loaders.valid, self.names.valid)
+end
+
+-- The recipe's own work after an epoch, in evaluation mode, without a trace in the random numbers.
+function Trainer:own_work()
+  if not self.after_epoch then return end
+  local rng, events = random.default:get_state(), self.journal.events
+  self.model:eval()
+  self:with_average(op.no_grad, scope.run, self.after_epoch, self.model, {
+    epoch = self.at.epoch, step = self.at.step, run = self.run, config = self.config,
+    line = function(...) self.journal:line(...) end,
+    log = events and require("luatrain.log").over(events, self.run.path) or nil,
+  })
+  self.model:train()
+  random.default:set_state(rng)
 end
 
 -- What follows an epoch's steps: validation, history, schedule, checkpoints.
 function Trainer:finish_epoch(row)
-  local at, run = self.at, self.run
-  row.learning_rate = self.optimizer:learning_rate()
-  local seconds = {train = C.lt_time() - self.journal.started, data = self.data_seconds}
-  local measured = self:validate()
+  local at, run, names, history = self.at, self.run, self.names, self.history
+  row[names.rate] = self.optimizer:learning_rate()
+  local seconds = {train = C.lt_time() - self.journal.started, data = self.phases.data - self.data_before}
+  local measured = self:timed("validation", self.validate, self)
   if not measured then self:stop() end
   for name, value in pairs(measured) do row[name] = value end
-  local is_best = self.history:add(row)
-  if self.schedule and self.schedule.per == "epoch" then self.schedule:step(row[self.history.keep.best]) end
+  if names.best then row[names.best] = history:best_with(row[history.keep.best]) end
+  local is_best = history:add(row)
+  if self.schedule and self.schedule.per == "epoch" then self.schedule:step(row[history.keep.best]) end
   self.journal:epoch(self:label(), at, row, is_best and self.history.keep.best, seconds)
-  if is_best then self:keep_best() end
+  self:timed("validation", self.own_work, self)
   at.epoch, at.batch, self.tally = at.epoch + 1, 0, Tally.new()
+  if is_best then self:keep_best() end
   -- "latest" is written last: a run killed before goes through this epoch's end again.
   if run then
     local every = self.config.save_every

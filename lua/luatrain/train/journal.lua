@@ -8,12 +8,14 @@ Journal.__index = Journal
 local journal = {}
 
 --- Opens a journal. options: run (run directory, may be nil), quiet (nothing on the terminal),
--- events (write TensorBoard events, default true), log_every.
+-- events (write TensorBoard events, default true), log_every, names (prefixes steps and epochs of what
+-- TensorBoard gets, default "train/" and "epoch/").
 function journal.open(options)
   local self = setmetatable({
     quiet = options.quiet or false,
     columns = options.quiet and 0 or C.lt_terminal_columns(2),
     log_every = options.log_every or 50,
+    names = options.names or {steps = "train/", epochs = "epoch/"},
     bar_length = 0,
     drawn = 0,
     started = C.lt_time(),
@@ -104,7 +106,7 @@ end
 -- lines of the log.
 function Journal:step(at, values, tally)
   if self.events and at.step % math.max(1, math.floor(self.log_every / 5)) == 0 then
-    for name, value in pairs(values) do self:scalar("train/" .. name, value, at.step) end
+    for name, value in pairs(values) do self:scalar(self.names.steps .. name, value, at.step) end
   end
   local now = C.lt_time()
   if is_due(self, at.batch, now) then
@@ -118,7 +120,7 @@ local function sorted(row)
   local names = {}
   for name in pairs(row) do names[#names + 1] = name end
   table.sort(names, function(a, b)
-    local x, y = a:match "_loss$" and 0 or 1, b:match "_loss$" and 0 or 1
+    local x, y = a:match "[_/]loss$" and 0 or 1, b:match "[_/]loss$" and 0 or 1
     if x ~= y then return x < y end
     return a < b
   end)
@@ -131,7 +133,7 @@ function Journal:epoch(label, at, row, best, seconds)
   local parts = {}
   for _, name in ipairs(sorted(row)) do
     parts[#parts + 1] = ("%s %.5g"):format(name, row[name])
-    self:scalar("epoch/" .. name, row[name], at.step)
+    self:scalar(self.names.epochs .. name, row[name], at.step)
   end
   local waited = 100 * seconds.data / math.max(seconds.train, 1e-9)
   self:line("%s, %s%s: %s%s", label, clock(C.lt_time() - self.started),

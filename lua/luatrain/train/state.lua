@@ -88,13 +88,14 @@ function methods:load_checkpoint(path)
   end)
 end
 
--- The best weights (averaged ones where there are any): a file of the run, or copies in memory.
+-- The best state: a file of the run, from which training can go on too; or copies of the weights (the
+-- averaged ones where there are any) in memory.
 function methods:keep_best()
-  local weights = (self.ema or self.model):state_dict()
   if self.run then
-    checkpoint.save(self.run:checkpoint "best", weights, nil, self:describe())
+    self:save "best"
     return
   end
+  local weights = (self.ema or self.model):state_dict()
   self.best = self.best or {}
   for name, t in pairs(weights) do
     self.best[name] = self.best[name] or scope.keep(t:like())
@@ -106,7 +107,11 @@ function methods:restore_best()
   if self.history.best == nil then return end
   local weights = self.best
   scope.run(function()
-    if self.run then weights = checkpoint.load(self.run:checkpoint "best") end
+    if self.run then
+      local state
+      weights, state = checkpoint.load(self.run:checkpoint "best")
+      if state and state.ema then weights = state.ema.average end
+    end
     if weights then self.model:load_state_dict(weights) end
   end)
 end

@@ -1,0 +1,131 @@
+-- What evaluate writes for people: a table as text, a page, sound files and pictures.
+
+local log = require "luatrain.log"
+local mels = require "inversion_mels"
+local fs = lt.fs
+
+local report = {}
+
+local function sorted(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- Rows {cells} of the tables of a result: {title, header, rows}.
+local function tables_of(result)
+  local tables = {}
+  local function begin(title, ...)
+    tables[#tables + 1] = { title = title, header = { ... }, rows = {} }
+    return function(...) table.insert(tables[#tables].rows, { ... }) end
+  end
+  local c = result.continuous
+  local add = begin(("continuous parameters, %d held-out sounds"):format(result.sounds),
+    "group", "MSE", "mean predictor", "ratio")
+  add("all", ("%.5f"):format(c.mse), ("%.5f"):format(c.mean_predictor), ("%.3f"):format(c.ratio))
+  for _, name in ipairs(sorted(c.groups)) do
+    local g = c.groups[name]
+    add(name, ("%.5f"):format(g.mse), ("%.5f"):format(g.mean_predictor), ("%.3f"):format(g.ratio))
+  end
+  add = begin("categorical parameters", "parameter", "right %", "majority %", "")
+  for _, name in ipairs(sorted(result.categorical)) do
+    local p = result.categorical[name]
+    add(name, ("%.1f"):format(p.accuracy), ("%.1f"):format(p.majority),
+      p.accuracy > p.majority and "" or "not above")
+  end
+  if result.audio then
+    local means = result.audio.means
+    add = begin(("distances of %d rendered sounds to their targets"):format(#result.audio.sounds),
+      "", "multi-scale", "MFCC", "log-spectral dB", "envelope corr.")
+    for _, row in ipairs { { "matched", "matched" }, { "mean preset", "mean_preset" },
+      { "random preset", "random_preset" } } do
+      local m, cells = means[row[2]], { row[1] }
+      for _, what in ipairs { "multiscale", "mfcc", "log_spectral", "envelope" } do
+        cells[#cells + 1] = m[what] and ("%.3f"):format(m[what]) or "-"
+      end
+      add(unpack(cells))
+    end
+  end
+  return tables
+end
+
+--- A result as a table for the terminal.
+function report.text(result)
+  local lines = {}
+  for _, one in ipairs(tables_of(result)) do
+    lines[#lines + 1] = one.title
+    local function line(cells)
+      local parts = { ("  %-28s"):format(cells[1]) }
+      for i = 2, #cells do parts[i] = ("%15s"):format(cells[i]) end
+      lines[#lines + 1] = table.concat(parts, " "):gsub("%s+$", "")
+    end
+    line(one.header)
+    for _, row in ipairs(one.rows) do line(row) end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Writes target_N.wav, predicted_N.wav and the log-mel pictures of both (target above).
+function report.sound(folder, n, target, predicted, space, settings)
+  local function picture(x)
+    local mel = mels.of(x:reshape(1, -1), settings):select(1, 1):select(1, 1):flip { 1 }
+    return mel
+  end
+  local top = picture(target)
+  local both = predicted and lt.cat({ top, picture(predicted) }, 1) or top
+  fs.write(fs.join(folder, ("mel_%d.png"):format(n)), log.png(both * (1 / math.max(both:max():item(), 1e-6))))
+  fs.write(fs.join(folder, ("target_%d.wav"):format(n)), log.wav(target, space.sample_rate))
+  if predicted then
+    fs.write(fs.join(folder, ("predicted_%d.wav"):format(n)), log.wav(predicted, space.sample_rate))
+  end
+end
+
+local function escape(text)
+  return (tostring(text):gsub("[&<>]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;" }))
+end
+
+local function html_of(one)
+  local rows = {}
+  local function row(cells, tag)
+    local parts = {}
+    for i, cell in ipairs(cells) do parts[i] = ("<%s>%s</%s>"):format(tag, escape(cell), tag) end
+    rows[#rows + 1] = "<tr>" .. table.concat(parts) .. "</tr>"
+  end
+  row(one.header, "th")
+  for _, cells in ipairs(one.rows) do row(cells, "td") end
+  return ("<h2>%s</h2>\n<table>\n%s\n</table>"):format(escape(one.title), table.concat(rows, "\n"))
+end
+
+--- Writes parameters.csv and index.html.
+function report.write(folder, result, space)
+  local csv = { "parameter,kind,value,baseline,sounds" }
+  for _, name in ipairs(space.continuous.names) do
+    local p = result.continuous.parameters[name]
+    if p then csv[#csv + 1] = ("%s,mse,%.6f,%.6f,%d"):format(name, p.mse, p.mean_predictor, p.sounds) end
+  end
+  for _, name in ipairs(space.categorical.names) do
+    local p = result.categorical[name]
+    if p then csv[#csv + 1] = ("%s,accuracy,%.3f,%.3f,%d"):format(name, p.accuracy, p.majority, p.sounds) end
+  end
+  fs.write(fs.join(folder, "parameters.csv"), table.concat(csv, "\n") .. "\n")
+  local parts = {}
+  for i, one in ipairs(tables_of(result)) do parts[i] = html_of(one) end
+  for n = 1, 1000 do
+    if not fs.is_file(fs.join(folder, ("target_%d.wav"):format(n))) then break end
+    parts[#parts + 1] = ('<h2>sound %d</h2>\n<p>target <audio controls src="target_%d.wav"></audio> match '
+      .. '<audio controls src="predicted_%d.wav"></audio></p>\n<p><img src="mel_%d.png" alt="log-mel of '
+      .. 'target and match"></p>'):format(n, n, n, n)
+  end
+  fs.write(fs.join(folder, "index.html"), ([[
+<!DOCTYPE html>
+<html><head><meta charset="utf-8"><title>inversion</title>
+<style>body{font-family:sans-serif;margin:2em} td,th{padding:0 1em;text-align:right}</style>
+</head><body>
+<h1>Presets found from sounds</h1>
+%s
+</body></html>
+]]):format(table.concat(parts, "\n")))
+end
+
+return report

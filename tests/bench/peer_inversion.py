@@ -1,0 +1,143 @@
+"""PyTorch's training step and evaluation of the inversion model, the peer of inversion.lua.
+
+  python peer_inversion.py                         f32 and bf16, each eager and compiled; the bench takes the best
+  python peer_inversion.py f32|bf16 eager|compile [--steps N] [--threads N]
+
+channels_last; conv1 to layer2 frozen: no gradients, run under no_grad with their batch norms in evaluation mode;
+AdamW (fused where this PyTorch has it for the CPU), clipping of the norm.
+"""
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+CONTINUOUS, CATEGORICAL, OPTIONS, BATCH = 62, 20, 4, 32
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inputs, channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride != 1 or inputs != channels:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False),
+                                            nn.BatchNorm2d(channels))
+
+    def forward(self, x):
+        identity = x if self.downsample is None else self.downsample(x)
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + identity, inplace=True)
+
+
+def stage(inputs, channels, stride):
+    return nn.Sequential(BasicBlock(inputs, channels, stride), BasicBlock(channels, channels, 1))
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.prefix = nn.Sequential(nn.Conv2d(1, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
+                                    nn.MaxPool2d(3, 2, 1), stage(64, 64, 1), stage(64, 128, 2))
+        self.rest = nn.Sequential(stage(128, 256, 2), stage(256, 512, 2))
+        self.head = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.1), nn.Linear(512, 512), nn.ReLU(),
+                                  nn.Dropout(0.1), nn.Linear(512, CONTINUOUS), nn.Sigmoid())
+        self.heads = nn.ModuleList(nn.Linear(512, OPTIONS) for _ in range(CATEGORICAL))
+        for p in self.prefix.parameters():
+            p.requires_grad_(False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.prefix.eval()
+        return self
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.prefix(x)
+        x = F.adaptive_avg_pool2d(self.rest(x), 1).flatten(1)
+        return self.head(x), [h(x) for h in self.heads]
+
+
+def ways():
+    for dtype in ("f32", "bf16"):
+        for mode in ("eager", "compile"):
+            run = subprocess.run([sys.executable, __file__, dtype, mode], capture_output=True, text=True)
+            lines = [line for line in run.stdout.splitlines() if line.startswith("RESULT")]
+            if not lines:  # no compiler on this machine: eager remains
+                print(f"{dtype} {mode}: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+            for line in lines:
+                print(line)
+
+
+def median_of(f, steps):
+    for _ in range(3):
+        f()
+    times = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        f()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main():
+    if len(sys.argv) == 1:
+        ways()
+        return
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dtype", choices=["f32", "bf16"])
+    parser.add_argument("mode", choices=["eager", "compile"])
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    model = Model().to(memory_format=torch.channels_last).train()
+    x = torch.randn(BATCH, 1, 128, 173).to(memory_format=torch.channels_last)
+    wanted = torch.rand(BATCH, CONTINUOUS)
+    classes = torch.randint(0, OPTIONS, (BATCH, CATEGORICAL))
+    needs = torch.zeros(CATEGORICAL, CONTINUOUS)
+    needs[0, 1::2] = 1
+    gates = torch.zeros(CATEGORICAL, CATEGORICAL)
+    gates[0, 1::2] = 1
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=1e-4, fused=True)
+
+    def objective():
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
+            found, scores = model(x)
+        off = (classes <= 0).float()
+        mask, gate = (off @ needs < 0.5).float(), off @ gates < 0.5
+        loss = (mask * (found.float() - wanted) ** 2).sum() / (BATCH * CONTINUOUS)
+        targets = torch.where(gate, classes, -100)
+        entropy = sum(F.cross_entropy(s.float(), targets[:, j], reduction="sum") for j, s in enumerate(scores))
+        return loss + 0.5 * entropy / (BATCH * CATEGORICAL)
+
+    run = torch.compile(objective) if args.mode == "compile" else objective
+    forward = torch.compile(model) if args.mode == "compile" else model
+
+    def step():
+        optimizer.zero_grad()
+        run().backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+
+    def evaluate():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
+            forward(x)[0].float().sum().item()
+
+    note = f"torch_{torch.__version__}_{args.mode}"
+    print(f"RESULT name=inversion_step_{args.dtype} value={median_of(step, args.steps):.6f} unit=s {note}")
+    model.eval()
+    print(f"RESULT name=inversion_evaluate_{args.dtype} value={median_of(evaluate, args.steps):.6f} unit=s {note}")
+
+
+main()
