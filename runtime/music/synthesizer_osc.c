@@ -171,7 +171,7 @@ void synth_osc_run(synth_osc *o, const float *fm, float depth, int count)
 // octave from 40 Hz to 16 kHz at 44.1 kHz. Brown: white noise through a leaky integrator.
 void synth_noise_run(synth_noise *s, const synth_patch *p, const synth_note *n, float *y, int count)
 {
-    float level = 0.5f * p->value[NOISE_LEVEL][0], tone = synth_pole(p->value[NOISE_TONE][0],
+    float level = 0.9f * p->value[NOISE_LEVEL][0], tone = synth_pole(p->value[NOISE_TONE][0],
                                                                      n->sample_rate);
     int colour = p->choice[NOISE_COLOUR][0];
     for (int i = 0; i < count; i++) {

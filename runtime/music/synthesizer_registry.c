@@ -24,13 +24,15 @@ typedef struct row {
 static const row rows[SYNTH_ROW_COUNT] = {SYNTH_ROWS(ROW_C, ROW_K)};
 
 // What random presets do differently in one copy, so that the modules are not interchangeable: the
-// second oscillator is a fifth above, the third an octave below; filter 2 carves rather than shapes.
+// second oscillator is a fifth above, the third an octave below; filter 2 carves rather than shapes; the
+// release of envelope 2, which little is left to be heard of, keeps to a middle.
 static const struct { short row, copy; synth_draw draw; } special[] = {
     {OSC_ON, 0, WEIGHTS(0.35, 0.65)},
     {OSC_TRANSPOSE, 1, BELL(0.646, 0.04)},
     {OSC_TRANSPOSE, 2, BELL(0.25, 0.04)},
     {FILTER_MODEL, 1, WEIGHTS(0.08, 0.06, 0.42, 0.16, 0.28)},
     {FILTER_CUTOFF, 1, UNIFORM(0.2, 0.75)},
+    {ENV_RELEASE, 1, BELL(0.45, 0.08)},
 };
 
 // Parameters that can be moved by the matrix.
