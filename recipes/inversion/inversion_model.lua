@@ -30,7 +30,8 @@ local function head(outputs, dropout)
 end
 
 --- n: continuous parameters; options: list, the number of options of each categorical one.
--- o: {simple = true, dropout = 0.1, rows = 128, frames = 173, scale = {gain, mean, deviation} of the input}
+-- o: {simple = true, dropout = 0.1, rows = 128, frames = 173, scale = {gain, mean, deviation} of the
+-- input, masks = {rows, columns} hidden at most in training (default none)}
 function InversionModel:init(n, options, o)
   self.backbone = nn.resnet18 { in_channels = 1 }
   self.backbone.fc = nil
@@ -45,6 +46,7 @@ function InversionModel:init(n, options, o)
     row = nn.Parameter(lt.zeros { 1, 128, eighth(self._sizes[1]), 1 }),
     column = nn.Parameter(lt.zeros { 1, 128, 1, eighth(self._sizes[2]) }),
   }
+  self._masks = o.masks or { 0, 0 }
   self._scale = o.scale or { gain = 1, mean = 0, deviation = 1 }
 end
 
@@ -67,6 +69,26 @@ function InversionModel:freeze_prefix()
   return self
 end
 
+-- (N, ...) of 1 with a run of 0 to `most` zeros somewhere along each sample's n entries.
+local function stripes(count, n, most, shape)
+  local values, at = {}, 0
+  for _ = 1, count do
+    local width = math.random(0, math.min(most, n - 1))
+    local first = math.random(1, n - width)
+    for i = 1, n do values[at + i] = (i >= first and i < first + width) and 0 or 1 end
+    at = at + n
+  end
+  return lt.tensor(values):reshape(shape)
+end
+
+-- SpecAugment (Park et al. 2019): in training some rows and some columns of each picture are hidden.
+local function hide(x, masks)
+  local n, rows, columns = x:size(1), x:size(3), x:size(4)
+  if masks[1] > 0 then x = x * stripes(n, rows, masks[1], { n, 1, rows, 1 }) end
+  if masks[2] > 0 then x = x * stripes(n, columns, masks[2], { n, 1, 1, columns }) end
+  return x
+end
+
 -- conv1 to layer2 of a picture (N, 1, H, W): (N, 128, H/8, W/8).
 local function prefix(backbone, x)
   x = backbone.maxpool(backbone.bn1(backbone.conv1(x), true))
@@ -81,6 +103,7 @@ function InversionModel:features(x)
       wanted[1], wanted[2])
   end
   x = mels.scaled(x, self._scale)
+  if self.training then x = hide(x, self._masks) end
   if backbone.layer2.frozen and backbone.conv1.frozen then
     x = lt.no_grad(lt.scope, prefix, backbone, x)
   else

@@ -30,7 +30,7 @@ recipe.summary = "Finds the synthesizer preset behind a sound"
 recipe.config = {
   data = config.string("data/tier1.h5", "HDF5 file made by the render command", { short = "d" }),
   learning_rate = config.number(1e-3, "peak learning rate of AdamW", { min = 0, alias = "lr" }),
-  weight_decay = config.number(1e-4, "weight decay of matrices and kernels", { min = 0 }),
+  weight_decay = config.number(0.02, "weight decay of matrices and kernels", { min = 0 }),
   epochs = 20,
   batch_size = 32,
   warmup_epochs = config.number(1, "epochs in which the learning rate rises; then it falls as a cosine",
@@ -42,7 +42,7 @@ recipe.config = {
   patience = config.integer(10, "stop after so many epochs without improvement; 0: never",
     { min = 0, alias = "early_stopping_patience" }),
   min_delta = 1e-4,
-  ema = 0,
+  ema = 0.995,
   val_fraction = config.number(0.15, "share of the presets held out", { min = 0, max = 0.9 }),
   continuous_weight = config.number(1, "weight of the continuous parameters' loss", { min = 0 }),
   categorical_weight = config.number(0.5, "weight of the categorical parameters' loss", { min = 0 }),
@@ -52,6 +52,8 @@ recipe.config = {
   simple_cat_heads = config.flag(true, "one linear layer a categorical parameter; no: 512-512-n"),
   input_gain = config.number(1000, "the model sees log(1 + gain mel), made from the file's log(1 + mel): more "
     .. "shows softer parts", { min = 1e-3, max = 1e9 }),
+  mask_bands = config.integer(8, "mel bands hidden from the model in training, at most", { min = 0 }),
+  mask_frames = config.integer(12, "frames hidden from the model in training, at most", { min = 0 }),
   dropout = config.number(0.1, "dropout of the heads", { min = 0, max = 0.9 }),
   pretrained = config.string("", "safetensors file with the weights of torchvision's ResNet-18; empty: none"),
   freeze = config.choice("auto", { "auto", "yes", "no" }, "keep conv1 to layer2 as they are; auto: where "
@@ -79,10 +81,10 @@ function recipe.model(c, facts)
   local space = data.space_of(facts, "the model's description")
   local model = InversionModel(#space.continuous.names, space:option_counts(),
     { simple = c.simple_cat_heads, dropout = c.dropout, scale = facts.scale,
-      rows = facts.mel.n_mels, frames = facts.frames })
+      masks = { c.mask_bands, c.mask_frames }, rows = facts.mel.n_mels, frames = facts.frames })
   model._goal = { space = space, unit = facts.unit }
-  -- A checkpoint's own weights are loaded over these afterwards: where the file is gone, no harm is done.
-  if c.pretrained ~= "" and lt.fs.is_file(c.pretrained) then model:load_pretrained(c.pretrained) end
+  -- A checkpoint's own weights replace these afterwards: to use it, the file need not be there any more.
+  if c.pretrained ~= "" and not facts.epoch then model:load_pretrained(c.pretrained) end
   if c.freeze == "yes" or (c.freeze == "auto" and c.pretrained ~= "") then model:freeze_prefix() end
   return model
 end

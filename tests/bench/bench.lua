@@ -11,6 +11,8 @@
 local wanted = {
   resnet18_f32 = 1.2, resnet18_bf16 = 1.2, resnet18_f32_memory = 1 / 0.7,
   chord = 1.2, mlp = 3, transformer = 1.1, logmel_librosa = 10, logmel_torchaudio = 1.5,
+  inversion_step_f32 = 1.3, inversion_step_bf16 = 1.3,
+  inversion_evaluate_f32 = 1.3, inversion_evaluate_bf16 = 1.3,
 }
 local limits = { startup = 0.015 }
 

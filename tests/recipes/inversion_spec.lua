@@ -325,6 +325,8 @@ end)
 describe("bad input", function()
   it("names the file and what is wrong with it", function()
     bad(4, "no such file", "train", "-d", path "missing.h5", "--run", path "x")
+    bad(5, "missing.safetensors", "train", "-d", file, "--pretrained", path "missing.safetensors", "--run",
+      path "x")
     fs.write(path "text.h5", "not HDF5")
     bad(4, path "text.h5", "train", "-d", path "text.h5", "--run", path "x")
     fs.write(path "short.h5", fs.read(file):sub(1, 100000))
