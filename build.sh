@@ -7,6 +7,7 @@
 #   ./build.sh sanitize   the same tests in a build with AddressSanitizer and UBSan
 #   ./build.sh bench      build, then compare speed and memory with the peers that are installed
 #   ./build.sh install [PREFIX]   build, then install (default /usr/local)
+#   ./build.sh lv2        install lilv and three free LV2 synthesizers, then build with support for plugins
 #   ./build.sh packages   name the Debian packages that are needed
 #   ./build.sh clean      remove build folders
 set -eu
@@ -16,6 +17,7 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config luajit libluajit-5.1-
 run_packages="lua-cjson lua-yaml fluidsynth fluidr3mono-gm-soundfont gnuplot-nox"
 test_packages="lua-busted libcmocka-dev"
 lint_packages="lua-check"
+lv2_packages="liblilv-dev mda-lv2 calf-plugins synthv1-lv2"
 
 say() { printf '%s\n' "build.sh: $*" >&2; }
 
@@ -123,8 +125,18 @@ install)
     fi
     say "installed: ${1:-/usr/local}/bin/luatrain"
     ;;
+lv2)
+    # shellcheck disable=SC2086
+    install_packages $build_packages $run_packages $lv2_packages
+    # A build that was configured without lilv looks for it again.
+    [ -f build/CMakeCache.txt ] && ! grep -q '^LILV_FOUND:INTERNAL=1' build/CMakeCache.txt &&
+        rm -f build/CMakeCache.txt build/build.ninja
+    compile build
+    build/luatrain-lv2 list
+    ;;
 packages)
-    printf '%s\n' "$build_packages $run_packages" "for the tests: $test_packages"
+    printf '%s\n' "$build_packages $run_packages" "for the tests: $test_packages" \
+        "for LV2 plugins (optional): $lv2_packages"
     ;;
 clean)
     rm -rf build build-sanitize build-fuzz

@@ -1,4 +1,4 @@
---- The command line: luatrain run, recipes, info, doctor, help, --version. Data goes to stdout,
+--- The command line: luatrain run, recipes, info, data, doctor, help, --version. Data goes to stdout,
 -- messages to stderr; an error is one line there, and the exit code tells its kind.
 local ffi = require "ffi"
 local core = require "luatrain.core"
@@ -12,7 +12,8 @@ usage: luatrain run RECIPE COMMAND [--name value]...   train, evaluate, ... a re
        luatrain SCRIPT.lua [ARGUMENT]...               run a Lua script
        luatrain -e CODE                                run a piece of Lua and print its value
        luatrain recipes                                list the recipes in reach
-       luatrain info FILE                              describe a safetensors, audio, MIDI file or a run
+       luatrain info FILE                              describe a safetensors, HDF5, audio, MIDI file or a run
+       luatrain data check FILE                        read all of an HDF5 file, in a process of its own
        luatrain doctor                                 check this machine and what is installed
        luatrain help [COMMAND]   luatrain --version
 
@@ -35,7 +36,14 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
 `luatrain run RECIPE COMMAND --help` all settings. Settings come from the command line, then from
 --config FILE (.yaml, .json, .lua), then from the recipe's defaults.]],
   recipes = "usage: luatrain recipes\n\nLists the recipes in reach, with their summary and file.",
-  info = "usage: luatrain info FILE...\n\nDescribes safetensors, audio and MIDI files and run directories.",
+  info = "usage: luatrain info FILE...\n\nDescribes safetensors, HDF5, audio and MIDI files and run directories.",
+  data = [[
+usage: luatrain data check FILE...
+
+Reads all of an HDF5 file: every group, attribute and chunk. It does so in a process of its own, because
+HDF5's library crashes on some damaged files. A file that is damaged, leads outside itself (external
+links, virtual data sets) or needs filters that are not there is an error (exit code 4). Do this with
+files that come from elsewhere, before training with them.]],
   doctor = "usage: luatrain doctor\n\nChecks the machine, the libraries and the programs luatrain uses.",
 }
 
@@ -77,6 +85,8 @@ function commands.info(args)
   return 0
 end
 
+function commands.data(args) return require("luatrain.cli.data").main(args) end
+
 function commands.doctor(args)
   if #args > 0 then failure.raise("usage", "doctor: unexpected argument '%s'", args[1]) end
   return require("luatrain.cli.info").doctor()
@@ -89,7 +99,7 @@ function commands.help(args)
     print(helps[args[1]])
   else
     failure.raise("usage", "no command '%s'%s", args[1],
-      failure.suggest(args[1], {"run", "recipes", "info", "doctor"}))
+      failure.suggest(args[1], {"run", "recipes", "info", "data", "doctor"}))
   end
   return 0
 end
@@ -119,7 +129,7 @@ local function dispatch(args)
     return version()
   end
   if not commands[name] then
-    local names = {"run", "recipes", "info", "doctor", "help", "--version", "--help"}
+    local names = {"run", "recipes", "info", "data", "doctor", "help", "--version", "--help"}
     failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
       failure.suggest(name, names))
   end

@@ -33,8 +33,8 @@
     X(H5Pset_libver_bounds) X(H5Pget_userblock) X(H5Pget_sizes) X(H5Pget_layout) X(H5Pget_chunk) \
     X(H5Pget_chunk_opts) X(H5Pget_external_count) X(H5Pget_nfilters) X(H5Pget_filter2) \
     X(H5Pget_fill_value) X(H5Pfill_value_defined) X(H5Pset_chunk) X(H5Pset_deflate) \
-    X(H5Pset_shuffle) X(H5Pset_fletcher32) X(H5Pset_chunk_cache) X(H5Pset_create_intermediate_group) \
-    X(H5Pset_alloc_time) X(H5Pset_fill_time) X(H5Pset_char_encoding) X(H5Pset_obj_track_times) \
+    X(H5Pset_shuffle) X(H5Pset_fletcher32) X(H5Pset_chunk_cache) X(H5Pset_obj_track_times) \
+    X(H5Pset_alloc_time) X(H5Pset_fill_time) X(H5Pset_char_encoding) \
     X(H5Zfilter_avail) \
     X(H5Oopen) X(H5Oclose) X(H5Oget_info2) X(H5Oget_info_by_name2) X(H5Lget_info) X(H5Lget_val) \
     X(H5Lexists) X(H5Ldelete) X(H5Literate) X(H5Gopen2) X(H5Gclose) X(H5Gcreate2) \
@@ -57,7 +57,7 @@
     X(H5T_NATIVE_UINT8_g) X(H5T_NATIVE_INT8_g) X(H5T_IEEE_F32LE_g) X(H5T_IEEE_F64LE_g) \
     X(H5T_STD_I64LE_g) X(H5T_STD_I32LE_g) X(H5T_STD_U8LE_g) X(H5T_STD_I8LE_g) X(H5T_C_S1_g) \
     X(H5P_CLS_FILE_ACCESS_ID_g) X(H5P_CLS_DATASET_ACCESS_ID_g) X(H5P_CLS_DATASET_CREATE_ID_g) \
-    X(H5P_CLS_LINK_CREATE_ID_g) X(H5P_CLS_FILE_CREATE_ID_g) X(H5P_CLS_GROUP_CREATE_ID_g)
+    X(H5P_CLS_LINK_CREATE_ID_g) X(H5P_CLS_GROUP_CREATE_ID_g) X(H5P_CLS_FILE_CREATE_ID_g)
 
 #define HDF5_CALL_FIELD(name) __typeof__(&name) name;
 #define HDF5_ID_FIELD(name) hid_t name;

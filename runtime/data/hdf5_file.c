@@ -368,6 +368,9 @@ static void learn_layout(lt_hdf5_set *s, hid_t create, bool same)
     } else if (layout == H5D_CHUNKED && learn_chunks(s, create)) {
         s->layout = HDF5_CHUNKED;
         read_index(s);
+        // H5Dread_chunk trusts the length in a damaged index, where H5Dget_chunk_storage_size tells that
+        // of the chunk: without filters the library reads rows instead.
+        if (!s->indexed && s->pipeline.count == 0) s->layout = HDF5_BY_LIBRARY;
     }
 }
 

@@ -30,14 +30,15 @@ static lt_status read_bytes(const lt_hdf5_set *s, void *data, int64_t n, uint64_
 
 // ---- one chunk ---------------------------------------------------------------------------------
 
-// "file: data set 'x', chunk 3 (rows 12 to 15): what"
+// "file: data set 'x', chunk 3 of 8 (rows 9 to 12): what"; people count from 1
 static lt_status chunk_fail(lt_status status, const lt_hdf5_set *s, int64_t number, const char *what)
 {
     const hdf5_grid *g = &s->grid;
     int64_t row = number / (g->chunks / g->cells[0]) * g->chunk[0], last = row + g->chunk[0] - 1;
     if (last >= g->shape[0]) last = g->shape[0] - 1;
-    return lt_fail(status, "%s: data set '%s', chunk %lld (rows %lld to %lld, from 1): %s", s->file->path,
-                   s->name, (long long)number, (long long)row + 1, (long long)last + 1, what);
+    return lt_fail(status, "%s: data set '%s', chunk %lld of %lld (rows %lld to %lld): %s", s->file->path,
+                   s->name, (long long)number + 1, (long long)g->chunks, (long long)row + 1,
+                   (long long)last + 1, what);
 }
 
 // The chunk's bytes as stored, through libhdf5; *raw is NULL where it was never written.

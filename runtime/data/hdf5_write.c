@@ -114,15 +114,6 @@ static lt_status copy_file(const char *path, const char *temporary)
     return LT_OK;
 }
 
-// A list of properties for making objects that do not remember when they were made: the same content
-// gives the same file.
-static hid_t timeless(hid_t class)
-{
-    hid_t list = h5.H5Pcreate(class);
-    if (list >= 0) h5.H5Pset_obj_track_times(list, false);
-    return list;
-}
-
 static lt_status open_temporary(lt_hdf5_writer *w, bool extend)
 {
     hid_t access = h5.H5Pcreate(h5.H5P_CLS_FILE_ACCESS_ID_g);
@@ -130,11 +121,12 @@ static lt_status open_temporary(lt_hdf5_writer *w, bool extend)
     h5.H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     // Object headers with checksums, and attributes of any size; read by HDF5 1.8 and later.
     h5.H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
-    hid_t create = timeless(h5.H5P_CLS_FILE_CREATE_ID_g);
+    hid_t create = h5.H5Pcreate(h5.H5P_CLS_FILE_CREATE_ID_g);
+    h5.H5Pset_obj_track_times(create, false);  // the same content gives the same bytes
     w->id = extend ? h5.H5Fopen(w->temporary, H5F_ACC_RDWR, access)
                    : h5.H5Fcreate(w->temporary, H5F_ACC_EXCL, create, access);
-    h5.H5Pclose(access);
     h5.H5Pclose(create);
+    h5.H5Pclose(access);
     if (w->id < 0 && extend) return hdf5_fail(LT_ERR_FORMAT, "%s: damaged or cut short", w->path);
     if (w->id < 0) return hdf5_fail(LT_ERR_IO, "cannot write %s", w->path);
     w->links = h5.H5Pcreate(h5.H5P_CLS_LINK_CREATE_ID_g);
@@ -247,17 +239,18 @@ static lt_status buffers(lt_hdf5_sink *s, const char *path)
     return LT_OK;
 }
 
-static lt_status make_group(lt_hdf5_writer *w, const char *path)
+static lt_status make_group(lt_hdf5_writer *w, const char *name)
 {
-    hid_t create = timeless(h5.H5P_CLS_GROUP_CREATE_ID_g);
-    hid_t group = h5.H5Gcreate2(w->id, path, w->links, create, H5P_DEFAULT);
+    hid_t create = h5.H5Pcreate(h5.H5P_CLS_GROUP_CREATE_ID_g);
+    h5.H5Pset_obj_track_times(create, false);
+    hid_t group = h5.H5Gcreate2(w->id, name, w->links, create, H5P_DEFAULT);
     h5.H5Pclose(create);
-    if (group < 0) return hdf5_fail(LT_ERR_IO, "%s: the group '%s' cannot be made", w->path, path);
+    if (group < 0) return hdf5_fail(LT_ERR_IO, "%s: the group '%s' cannot be made", w->path, name);
     h5.H5Gclose(group);
     return LT_OK;
 }
 
-// Removes what stands under the name, or refuses; makes the groups on its way.
+// Makes the groups on the way to the name; removes what stands under it, or refuses.
 static lt_status make_way(lt_hdf5_writer *w, const char *name, bool replace)
 {
     char path[1024];
@@ -268,10 +261,12 @@ static lt_status make_way(lt_hdf5_writer *w, const char *name, bool replace)
         size_t end = at + strcspn(name + at, "/");
         memcpy(path, name, end);
         path[end] = 0;
-        bool there = h5.H5Lexists(w->id, path, H5P_DEFAULT) > 0;
-        if (!there && end == n) return LT_OK;
-        if (!there && end > at) LT_TRY(make_group(w, path));
-        at = end + 1;
+        const bool last = end == n;
+        if (h5.H5Lexists(w->id, path, H5P_DEFAULT) <= 0) {
+            if (last) return LT_OK;
+            LT_TRY(make_group(w, path));
+        }
+        at = end + strspn(name + end, "/");
     }
     LT_REQUIRE(replace, LT_ERR_ARGUMENT, "%s: there is already a '%s' (replace = true writes it anew)",
                w->path, name);
@@ -286,9 +281,10 @@ static lt_status create_set(lt_hdf5_sink *s, lt_hdf5_writer *w)
     hsize_t shape[LT_MAX_DIMS], chunk[LT_MAX_DIMS];
     for (int d = 0; d < g->ndim; d++) shape[d] = (hsize_t)g->shape[d], chunk[d] = (hsize_t)g->chunk[d];
     hid_t space = h5.H5Screate_simple(g->ndim, shape, NULL);
-    hid_t create = timeless(h5.H5P_CLS_DATASET_CREATE_ID_g);
+    hid_t create = h5.H5Pcreate(h5.H5P_CLS_DATASET_CREATE_ID_g);
     bool good = space >= 0 && create >= 0;
     h5.H5Pset_fill_time(create, H5D_FILL_TIME_NEVER);  // every row is written
+    h5.H5Pset_obj_track_times(create, false);
     if (s->layout.chunk[0]) good = good && h5.H5Pset_chunk(create, g->ndim, chunk) >= 0;
     if (s->layout.shuffle) good = good && h5.H5Pset_shuffle(create) >= 0;
     if (s->layout.gzip) good = good && h5.H5Pset_deflate(create, (unsigned)s->layout.gzip) >= 0;
@@ -484,7 +480,8 @@ lt_status lt_hdf5_write_strings(lt_hdf5_writer *w, const char *name, const char 
         h5.H5Tset_size(type, (size_t)width);
         h5.H5Tset_strpad(type, H5T_STR_NULLPAD);
         h5.H5Tset_cset(type, H5T_CSET_UTF8);
-        hid_t create = timeless(h5.H5P_CLS_DATASET_CREATE_ID_g);
+        hid_t create = h5.H5Pcreate(h5.H5P_CLS_DATASET_CREATE_ID_g);
+        h5.H5Pset_obj_track_times(create, false);
         hid_t id = h5.H5Dcreate2(w->id, name, type, space, w->links, create, H5P_DEFAULT);
         h5.H5Pclose(create);
         bool good = id >= 0 && (n == 0 || h5.H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0);

@@ -26,7 +26,7 @@ for version in ("earliest", "v108", "v110"):
         f.create_dataset("blocks", data=x, chunks=(5, 2, 9))
         f.create_dataset("checked", data=x, chunks=(5, 5, 9), fletcher32=True)
         f.create_dataset("growing", data=x, chunks=(4, 5, 9), maxshape=(None, 5, 9))
-        f.create_dataset("szip", data=x.astype("i4"), chunks=(4, 5, 9), scaleoffset=0)
+        f.create_dataset("scaled", data=x.astype("i4"), chunks=(4, 5, 9), scaleoffset=0)
         holes = f.create_dataset("holes", (12, 3), dtype="f4", chunks=(4, 3), fillvalue=2.5)
         holes[5] = 1
         f.create_dataset("never", (4, 2), dtype="f4", fillvalue=7)

@@ -174,6 +174,16 @@ describe("sounds", function()
     assert.are.equal(0, y:narrow(1, 26000, 18000):abs():max():item())
   end)
 
+  it("are finite for positions that are not", function()
+    local preset = busy()
+    for i = 1, #s.continuous do
+      preset.continuous:set(({ 0 / 0, math.huge, -math.huge, 1e30, -1 })[i % 5 + 1], i)
+    end
+    local y = s:render(preset, { seconds = 0.3, sample_rate = 22050 })
+    assert.is_true(y:abs():max():item() <= 16)
+    assert.are.equal(0, y:ne(y):to("f32"):sum():item())
+  end)
+
   it("are refused with a reason", function()
     refused("no setting 'samplerate'; did you mean sample_rate?", s.render, s, s:default(), { samplerate = 1 })
     refused("the sample rate is 100", s.render, s, s:default(), { sample_rate = 100 })

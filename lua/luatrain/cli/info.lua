@@ -74,7 +74,12 @@ local function run(path)
   end
 end
 
-local kinds = {safetensors = safetensors, mid = midi, midi = midi}
+local function hdf5(path)
+  print(path)
+  io.stdout:write(require("luatrain.data.hdf5").check(path, {structure = true}))
+end
+
+local kinds = {safetensors = safetensors, mid = midi, midi = midi, h5 = hdf5, hdf5 = hdf5}
 for _, extension in ipairs {"wav", "flac", "ogg", "oga", "aif", "aiff", "au", "mp3", "opus"} do
   kinds[extension] = audio
 end
@@ -89,7 +94,7 @@ function info.describe(path)
   end
   local describe = kinds[fs.extension(path)]
   if not describe then
-    failure.raise("data", "%s: info knows .safetensors, audio files, .mid and run directories", path)
+    failure.raise("data", "%s: info knows .safetensors, .h5, audio files, .mid and run directories", path)
   end
   describe(path)
 end
@@ -114,12 +119,15 @@ end
 -- {name, whether it is there, whether luatrain cannot do without, what it is for}
 local function checks()
   local process, synth = require "luatrain.process", require "luatrain.synth"
+  local lv2 = require "luatrain.music.lv2"
   return {
     {"matrix product", matmul_works(), true, "OpenBLAS or oneDNN"},
     {"HDF5", C.lt_hdf5_available(), true, "libhdf5 and libdeflate, data files"},
     {"this directory can be written", writable(), false, "runs are written below it"},
     {"fluidsynth", synth.program() ~= nil, false, "renders MIDI to audio"},
     {"SoundFont", #synth.soundfonts() > 0, false, "the sounds that fluidsynth plays"},
+    {"luatrain-lv2", lv2.program() ~= nil, false, "runs LV2 plugins (./build.sh lv2)"},
+    {("%d LV2 instruments"):format(#lv2.list()), #lv2.list() > 0, false, "luatrain-lv2 list names them"},
     {"gnuplot", process.which "gnuplot" ~= nil, false, "draws the plots of reports"},
     {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
     {"lyaml", require("luatrain.config").lyaml() ~= nil, false, "reads YAML config files (package lua-yaml)"},

@@ -10,8 +10,11 @@ local options_known = {"fields", "window"}
 
 -- The data sets of the fields, all with the same number of rows.
 local function open_fields(file, fields)
-  local sets, count, first = {}, nil, nil
-  for field, name in pairs(fields) do
+  local sets, names, count, first = {}, {}, nil, nil
+  for field in pairs(fields) do names[#names + 1] = field end
+  table.sort(names)
+  for _, field in ipairs(names) do
+    local name = fields[field]
     local set = file:expect(name)
     if count and set.shape[1] ~= count then
       failure.raise("data", "%s: '%s' has %d rows, '%s' has %d", file.path, name, set.shape[1], first, count)
@@ -134,13 +137,14 @@ function hdf5_table.table(path, options)
     if set.kind == "tensor" and #set.shape == 1 then types[field] = set.dtype end
   end
   local primed, places
+  local prefix = path .. " row "
   local record = {__index = function(self, field)
     local values = column(field)
     return values and values[rawget(self, "row")]
   end}
   return dataset.new {
     count = count, types = types, group = group, window = window,
-    name = function(i) return ("%s row %d"):format(path, i) end,
+    name = function(i) return prefix .. i end,
     peek = function(i) return setmetatable({row = i}, record) end,
     bulk = function(indices) return block(sets, column, indices) end,
     prime = function(indices)
