@@ -48,6 +48,17 @@ describe("examples", function()
     assert.are.equal(65, lt.midi.read(folder .. "/b.mid").notes[1].pitch)
   end)
 
+  it("synthesizer plays a random preset, and again what it has written down", function()
+    os.execute("mkdir -p " .. folder)
+    local r = luatrain("examples/synthesizer.lua", folder .. "/one.wav", "7")
+    assert.are.equal(0, r.code, r.output)
+    assert.is_truthy(r.output:find "env_1_attack")
+    r = luatrain("examples/synthesizer.lua", folder .. "/two.wav", folder .. "/one.json")
+    assert.are.equal(0, r.code, r.output)
+    local one, two = lt.audio.load(folder .. "/one.wav"), lt.audio.load(folder .. "/two.wav")
+    assert.is_true((one - two):abs():max():item() < 1e-3)
+  end)
+
   it("wav_classes learns the folders of its README", function()
     make_tones()
     local run = folder .. "/run"

@@ -6,6 +6,7 @@
 #include <lv2/midi/midi.h>
 #include <lv2/urid/urid.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ static void connect_port(LV2_Handle h, uint32_t i, void *data)
 
 static void misbehave(int mode)
 {
-    if (mode == CRASH) *(volatile int *)0 = 1;
+    if (mode == CRASH) raise(SIGSEGV);
     if (mode == LEAVE) _exit(7);
     while (mode == HANG) usleep(1000);
 }
