@@ -214,7 +214,7 @@ local function is_done(config, key)
   local settings = good and file:attributes("/").render_settings
   if good then file:close() end
   if settings ~= lt.json.encode(key) then
-    failure.raise("usage", "%s: exists, made with other settings; --overwrite true replaces it", config.out)
+    failure.raise("usage", "%s: exists, made with other settings; --overwrite replaces it", config.out)
   end
   return true
 end
