@@ -29,7 +29,8 @@ render.config = {
   seconds = lt.config.number(2, "length of a sound", { min = 0.01, max = 600 }),
   gate = lt.config.number(1.5, "seconds until the key is released", { min = 0, max = 600 }),
   velocity = lt.config.integer(100, "MIDI velocity", { min = 1, max = 127 }),
-  silent = lt.config.number(0.01, "presets with a root mean square of at most this are drawn again", { min = 0 }),
+  silent = lt.config.number(0.01, "presets with a root mean square of at most this are drawn again",
+    { min = 0 }),
   clipped = lt.config.number(0.99, "presets with a peak of at least this are drawn again", { min = 0 }),
   shard = lt.config.integer(40, "presets in a shard", { min = 1, max = 100000 }),
   chunk = lt.config.number(45, "megabytes of audio in a chunk of the file", { min = 0.001, max = 1000 }),
@@ -59,31 +60,48 @@ local function judge(y, failures, count, notes, config)
   return good
 end
 
--- Renders the presets that are still wanted, once; keeps the good ones in `made` and returns the others.
-local function attempt(s, wanted, made, config, state)
-  local notes, left = #config.notes, {}
-  local continuous = lt.empty { #wanted, #s.continuous }
-  local categorical = lt.empty({ #wanted, #s.categorical }, "i64")
-  for i, one in ipairs(wanted) do
-    local preset = s:random(config.seed, (one.preset - 1) * MOST_ATTEMPTS + one.attempt)
-    continuous:narrow(1, i, 1):copy_(preset.continuous:reshape(1, -1))
-    categorical:narrow(1, i, 1):copy_(preset.categorical:reshape(1, -1))
-  end
-  local y, failures = s:render_batch(continuous, categorical, config.notes, sound_options(config))
+-- Renders the tries at some notes, adds the sounds (#notes, samples) to theirs, and returns those that may
+-- be kept so far.
+local function render_notes(s, tries, notes, config, state)
+  if #tries == 0 or #notes == 0 then return tries end
+  local continuous, categorical = {}, {}
+  for i, one in ipairs(tries) do continuous[i], categorical[i] = one.continuous, one.categorical end
+  local y, failures = s:render_batch(lt.stack(continuous, 1), lt.stack(categorical, 1), notes,
+    sound_options(config))
   for _, failed in ipairs(failures) do
-    local one = wanted[math.floor((failed.index - 1) / notes) + 1]
+    local one = tries[math.floor((failed.index - 1) / #notes) + 1]
     state.say("preset %d (attempt %d), note %g: %s", one.preset, one.attempt,
-      config.notes[(failed.index - 1) % notes + 1], failed.error)
+      notes[(failed.index - 1) % #notes + 1], failed.error)
     state.failed = state.failed + 1
   end
-  local good = judge(y, failures, #wanted, notes, config)
-  for i, one in ipairs(wanted) do
+  local good, kept = judge(y, failures, #tries, #notes, config), {}
+  for i, one in ipairs(tries) do
     if good[i] then
-      local preset = { continuous = continuous:select(1, i), categorical = categorical:select(1, i) }
-      made[one.preset] = { continuous = lt.keep(preset.continuous:clone()),
-        categorical = lt.keep(preset.categorical:clone()), hash = s:hash(preset), attempt = one.attempt,
-        audio = lt.keep(y:narrow(1, (i - 1) * notes + 1, notes):clone()) }
-    else
+      table.insert(one.sounds, y:narrow(1, (i - 1) * #notes + 1, #notes))
+      kept[#kept + 1] = one
+    end
+  end
+  return kept
+end
+
+-- Draws and renders the presets that are still wanted, once; keeps the good ones in `made` and returns the
+-- others. Most that are no good are so at the first note, and cost no more.
+local function attempt(s, wanted, made, config, state)
+  local tries, left = {}, {}
+  for i, one in ipairs(wanted) do
+    local preset = s:random(config.seed, (one.preset - 1) * MOST_ATTEMPTS + one.attempt)
+    tries[i] = { preset = one.preset, attempt = one.attempt, sounds = {}, continuous = preset.continuous,
+      categorical = preset.categorical }
+  end
+  local good = render_notes(s, tries, { config.notes[1] }, config, state)
+  good = render_notes(s, good, { select(2, unpack(config.notes)) }, config, state)
+  for _, one in ipairs(good) do
+    made[one.preset] = { continuous = lt.keep(one.continuous:clone()),
+      categorical = lt.keep(one.categorical:clone()), hash = s:hash(one), attempt = one.attempt,
+      audio = lt.keep(lt.cat(one.sounds, 1)) }
+  end
+  for _, one in ipairs(wanted) do
+    if not made[one.preset] then
       state.rejected = state.rejected + 1
       if one.attempt == MOST_ATTEMPTS then
         failure.raise("run", "preset %d: silent, clipped or failed in %d drawings; is the plugin in order, "
@@ -165,9 +183,8 @@ end
 
 local function attributes_of(s, config)
   local attributes = render.describe(s)
-  for _, name in ipairs { "sample_rate", "seconds", "gate", "velocity", "notes", "seed", "silent", "clipped" } do
-    attributes[name] = config[name]
-  end
+  local copied = { "sample_rate", "seconds", "gate", "velocity", "notes", "seed", "silent", "clipped" }
+  for _, name in ipairs(copied) do attributes[name] = config[name] end
   attributes.render_settings = lt.json.encode(key_of(s, config))
   return attributes
 end

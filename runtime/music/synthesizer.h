@@ -138,7 +138,6 @@ typedef struct synth_registry {
 } synth_registry;
 
 const synth_registry *synth_registry_get(void);
-float synth_curve(const lt_synth_parameter *p, float position);
 
 // ---- a sound ------------------------------------------------------------------------------------
 typedef struct synth_note {

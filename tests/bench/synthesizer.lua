@@ -13,10 +13,13 @@ local function everything(matrix)
     if p.name:find "_on$" then values[p.name] = "on"
     elseif p.name:find "_unison$" then values[p.name] = "7"
     elseif p.name:find "^filter_._model" then values[p.name] = "ladder"
-    elseif p.name:find "^mod_._source" then values[p.name] = matrix and "lfo_" .. p.name:match "%d" % 4 + 1 or "none"
+    elseif p.name:find "^mod_._source" then
+      values[p.name] = matrix and "lfo_" .. p.name:match "%d" % 4 + 1 or "none"
     elseif p.name:find "^mod_._target" then values[p.name] = p.options[4 * p.name:match "%d"]
     elseif p.name:find "^mod_._amount" then values[p.name] = 0.3
-    elseif p.kind == "continuous" and p.curve ~= "integer" then values[p.name] = p.minimum + 0.6 * (p.maximum - p.minimum) end
+    elseif p.kind == "continuous" and p.curve ~= "integer" then
+      values[p.name] = p.minimum + 0.6 * (p.maximum - p.minimum)
+    end
   end
   values.noise_colour, values.distortion_type = "pink", "fold"
   local preset = s:preset(values)

@@ -64,13 +64,17 @@ describe("the registry", function()
       env_1_hold = 0.25, volume = nil }
     local back = s:values(s:preset(values))
     for name, value in pairs(values) do
-      if type(value) == "number" then assert.is_true(math.abs(back[name] - value) < 1e-3 * math.abs(value), name)
-      else assert.are.equal(value, back[name]) end
+      if type(value) == "number" then
+        assert.is_true(math.abs(back[name] - value) < 1e-3 * math.abs(value), name)
+      else
+        assert.are.equal(value, back[name])
+      end
     end
     assert.are.equal("off", back.filter_1_on)
     assert.are.equal(16000, math.floor(s:values(s:preset { filter_1_cutoff = 1e9 }).filter_1_cutoff + 0.5))
     refused("has no parameter 'osc_1_lvel'; did you mean osc_1_level?", s.preset, s, { osc_1_lvel = 1 })
-    refused("osc_1_wave is 'sawtooth'; wanted one of sine, triangle, saw", s.preset, s, { osc_1_wave = "sawtooth" })
+    refused("osc_1_wave is 'sawtooth'; wanted one of sine, triangle, saw", s.preset, s,
+      { osc_1_wave = "sawtooth" })
     refused("osc_1_level is a string", s.preset, s, { osc_1_level = "loud" })
   end)
 end)
@@ -131,7 +135,9 @@ describe("random presets", function()
     for i, p in ipairs(s.categorical) do
       local seen = {}
       for _, option in ipairs(k:select(2, i):tolist()) do seen[option] = (seen[option] or 0) + 1 end
-      for option = 0, #p.options - 1 do assert.is_truthy(seen[option], p.name .. " never takes " .. option) end
+      for option = 0, #p.options - 1 do
+        assert.is_truthy(seen[option], p.name .. " never takes " .. option)
+      end
       if p.name:find "_on$" and p.name ~= "osc_1_on" then
         assert.is_true(math.abs(seen[1] / 2000 - 0.5) < 0.05, p.name)
       end
@@ -185,7 +191,8 @@ describe("sounds", function()
   end)
 
   it("are refused with a reason", function()
-    refused("no setting 'samplerate'; did you mean sample_rate?", s.render, s, s:default(), { samplerate = 1 })
+    refused("no setting 'samplerate'; did you mean sample_rate?", s.render, s, s:default(),
+      { samplerate = 1 })
     refused("the sample rate is 100", s.render, s, s:default(), { sample_rate = 100 })
     refused("note 200", s.render, s, s:default(), { note = 200 })
     refused("no synthesizer 'bulitin'", synthesizer.open, "bulitin")

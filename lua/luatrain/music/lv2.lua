@@ -93,7 +93,9 @@ end
 local function is_parameter(port)
   local designation = port.designation:match "#(%w+)$"
   if port.name:lower():find "midi channel" then return false end
-  if designation == "enabled" or designation == "freeWheeling" or designation == "latency" then return false end
+  if designation == "enabled" or designation == "freeWheeling" or designation == "latency" then
+    return false
+  end
   return not port.trigger and not port.sample_rate and port.maximum > port.minimum
 end
 
@@ -114,7 +116,8 @@ local function parameter_of(port)
     or port.integer and "integer" or "linear"
   local curves = { exponential = C.LT_CURVE_EXPONENTIAL, integer = C.LT_CURVE_INTEGER,
     linear = C.LT_CURVE_LINEAR }
-  p.about = ffi.new("lt_synth_parameter", { minimum = p.minimum, maximum = p.maximum, curve = curves[p.curve] })
+  p.about = ffi.new("lt_synth_parameter",
+    { minimum = p.minimum, maximum = p.maximum, curve = curves[p.curve] })
   return p
 end
 
@@ -134,9 +137,8 @@ function lv2.open(uri)
   local result, text = ask { program, "describe", uri }
   if not result.ok then
     local why = result.state == "exited" and text:match "([^\n]+)\n*$"
-      or ("its description could not be read (%s)"):format(result.state)
-    core.fail("lv2:%s; `luatrain-lv2 list` names what is installed", (why:gsub("^" .. uri:gsub("%p", "%%%0") .. ": ",
-      uri .. ": ")))
+      or ("%s: its description could not be read (%s)"):format(uri, result.state)
+    core.fail("lv2:%s; `luatrain-lv2 list` names what is installed", why)
   end
   local about = json.decode(text)
   if about.outputs == 0 then core.fail("lv2:%s: the plugin has no audio output", uri) end

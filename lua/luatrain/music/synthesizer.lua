@@ -45,7 +45,8 @@ function synthesizer.settings(options)
       local names = {}
       for known in pairs(DEFAULTS) do names[#names + 1] = known end
       local near = core.nearest(tostring(name), names)
-      core.fail("synthesizer: no setting '%s'%s", tostring(name), near and "; did you mean " .. near .. "?" or "")
+      core.fail("synthesizer: no setting '%s'%s", tostring(name),
+        near and "; did you mean " .. near .. "?" or "")
     end
     if type(value) ~= "number" then
       core.fail("synthesizer: %s is a %s, wanted a number", name, type(value))
