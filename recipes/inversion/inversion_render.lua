@@ -17,6 +17,7 @@ local fs = lt.fs
 local render = {}
 
 local MOST_ATTEMPTS = 256
+local FAILURES_SHOWN, FAILURES_BEARABLE = 20, 64
 
 --- Settings of the command.
 render.config = {
@@ -60,6 +61,13 @@ local function judge(y, failures, count, notes, config)
   return good
 end
 
+-- Says which sound failed, unless it is one of very many.
+local function tell(state, ...)
+  state.failed = state.failed + 1
+  if state.failed <= FAILURES_SHOWN then state.say(...) end
+  if state.failed == FAILURES_SHOWN then state.say("more failures are counted, not shown") end
+end
+
 -- Renders the tries at some notes, adds the sounds (#notes, samples) to theirs, and returns those that may
 -- be kept so far.
 local function render_notes(s, tries, notes, config, state)
@@ -70,9 +78,13 @@ local function render_notes(s, tries, notes, config, state)
     sound_options(config))
   for _, failed in ipairs(failures) do
     local one = tries[math.floor((failed.index - 1) / #notes) + 1]
-    state.say("preset %d (attempt %d), note %g: %s", one.preset, one.attempt,
+    tell(state, "preset %d (attempt %d), note %g: %s", one.preset, one.attempt,
       notes[(failed.index - 1) % #notes + 1], failed.error)
-    state.failed = state.failed + 1
+  end
+  state.sounds = state.sounds + #tries * #notes - #failures
+  if state.sounds == 0 and state.failed >= FAILURES_BEARABLE then
+    failure.raise("run", "%s: none of %d sounds could be made; the last: %s", s.name, state.failed,
+      failures[#failures].error)
   end
   local good, kept = judge(y, failures, #tries, #notes, config), {}
   for i, one in ipairs(tries) do
@@ -160,8 +172,7 @@ function render.describe(s)
   local function column(kind, name, value)
     local list = {}
     for i, p in ipairs(s[kind]) do list[i] = value(p) end
-    -- A synthesizer without parameters of a kind has no lists of them.
-    if #list > 0 then attributes[kind .. "_" .. name] = list end
+    attributes[kind .. "_" .. name] = list
   end
   for _, kind in ipairs { "continuous", "categorical" } do
     column(kind, "names", function(p) return p.name end)
@@ -294,7 +305,7 @@ function render.run(config, context)
   local shards, started = lt.data.hdf5.shards(folder, key), lt.time()
   local count = math.ceil(config.presets / config.shard)
   local missing = shards:missing(count)
-  local state = { rejected = 0, failed = 0, say = function(...) context:line(...) end }
+  local state = { rejected = 0, failed = 0, sounds = 0, say = function(...) context:line(...) end }
   context:line("%s: %d presets at %d notes, %d of %d shards to render", tostring(s), config.presets,
     #config.notes, #missing, count)
   render_shards(s, shards, missing, config, context, state)

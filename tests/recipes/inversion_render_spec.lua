@@ -147,5 +147,12 @@ describe("render", function()
     local f = hdf5.open(out)
     assert.are.same({ 36, 3308 }, f:dataset("audio").shape)
     f:close()
+    -- A plugin that never sounds is given up.
+    result = program.run({ "run", recipe, "render", "--out", fs.join(folder, "lifeless.h5"), "--synth",
+      "lv2:urn:luatrain:lifeless" }, { env = { LV2_PATH = bundles } })
+    assert.are.equal(1, result.code, result.err)
+    assert.is_truthy(result.err:find("could be made; the last: the plugin cannot be instantiated", 1, true),
+      result.err)
+    assert.are.equal(20, select(2, result.err:gsub("attempt 1", "")))
   end)
 end)
