@@ -53,7 +53,7 @@ typedef struct job {
 static void stop(worker *w, int *status)
 {
     if (w->pid <= 0) return;
-    kill(w->pid, SIGKILL);
+    kill(-w->pid, SIGKILL);  // with what the plugin may have started
     close(w->socket);
     while (waitpid(w->pid, status, 0) < 0 && errno == EINTR) {}
     *w = (worker){.row = -1};
@@ -137,9 +137,14 @@ static lt_status died(lt_lv2_pool *pool, job *j, worker *w)
     int status = 0;
     pid_t pid = w->pid;
     int64_t row = w->row;
-    // Its end of the socket is closed: it is dead, or as good as that.
-    for (int i = 0; i < 100 && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(2000);
-    kill(pid, SIGKILL);
+    // Its end of the socket is closed: it is dead, or as good as that. It is looked at without being
+    // reaped, so that its group is still its own when that is killed.
+    siginfo_t end = {.si_pid = 0};
+    for (int i = 0; i < 100; i++) {
+        if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) != 0 || end.si_pid) break;
+        usleep(2000);
+    }
+    kill(-pid, SIGKILL);
     close(w->socket);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     *w = (worker){.row = row};

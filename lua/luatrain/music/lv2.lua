@@ -198,7 +198,7 @@ local function port_values(self, continuous, categorical)
 end
 
 local function pool_of(self, workers)
-  if workers < 1 then workers = process.cpus() end
+  if workers < 1 then workers = C.lt_threads() end
   if not self.pool or self.workers ~= workers then
     local out = ffi.new "lt_lv2_pool *[1]"
     check(C.lt_lv2_open(out, self.program, self.uri, workers))
@@ -208,8 +208,8 @@ local function pool_of(self, workers)
 end
 
 --- Sounds of many presets at each of several notes, as the built-in synthesizer's render_batch; by
--- options.workers processes (default: one a core). options.timeout is the time limit of one sound in
--- seconds (default 20).
+-- options.workers processes (default: one a thread, lt.threads()). options.timeout is the time limit of one
+-- sound in seconds (default 20).
 -- @return y (B * #notes, samples); the mean of the plugin's outputs; and the failures: a list of
 --   {index = row of y from 1, error = text}, whose rows are silence
 function Plugin:render_batch(continuous, categorical, notes, options)
