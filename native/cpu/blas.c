@@ -1,5 +1,5 @@
-// blas: matrix products. oneDNN or OpenBLAS, whichever the table in tests/bench/NOTES.md found
-// faster for a shape; a plain blocked product where neither library is installed.
+// blas: matrix products. oneDNN's where it has blocked ones (the table in tests/bench/NOTES.md found
+// them faster nearly everywhere), else OpenBLAS; a plain product where neither is installed.
 //
 // OpenBLAS picks its kernels in its constructor and 0.3.21 does not know recent processors, so it
 // is loaded by hand after OPENBLAS_CORETYPE has been set (a value set by the user is respected). The
@@ -98,14 +98,14 @@ void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const
             for (int64_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
         return;
     }
-    if (lt_dnn_available()) {
+    if ((beta == 0 || beta == 1) && lt_dnn_available()) {
         // Up to here (20 microseconds on one thread) waking others gains nothing.
         const int threads = omp_get_max_threads();
         const bool alone = m * n * k <= 1 << 21 && threads > 1;
         if (alone) omp_set_num_threads(1);
-        lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+        const bool done = lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc);
         if (alone) omp_set_num_threads(threads);
-        return;
+        if (done) return;
     }
     pthread_once(&loaded, load);
     if (blas.sgemm && m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX && lda <= INT32_MAX

@@ -13,13 +13,13 @@
 #include <stdio.h>
 
 #define FUNCTIONS(F) \
-    F(version) F(set_primitive_cache_capacity) F(engine_create) F(stream_create) F(stream_wait) F(sgemm) \
+    F(version) F(set_primitive_cache_capacity) F(engine_create) F(stream_create) F(stream_wait) \
     F(memory_create) F(memory_destroy) F(memory_desc_init_by_tag) \
     F(memory_desc_init_by_strides) F(memory_desc_equal) F(memory_desc_get_size) \
     F(primitive_attr_create) F(primitive_attr_destroy) F(primitive_attr_set_scratchpad_mode) \
     F(primitive_attr_set_post_ops) F(post_ops_create) F(post_ops_destroy) \
-    F(post_ops_append_eltwise) F(primitive_desc_create) F(primitive_desc_destroy) \
-    F(primitive_desc_query_md) F(primitive_create) F(primitive_destroy) F(primitive_execute) \
+    F(post_ops_append_eltwise) F(post_ops_append_sum) F(primitive_desc_create) F(primitive_desc_destroy) \
+    F(primitive_desc_query) F(primitive_desc_query_md) F(primitive_create) F(primitive_destroy) F(primitive_execute) \
     F(reorder_primitive_desc_create) F(matmul_desc_init) \
     F(dilated_convolution_forward_desc_init) F(dilated_convolution_backward_data_desc_init) \
     F(dilated_convolution_backward_weights_desc_init)
@@ -97,12 +97,6 @@ bool lt_dnn_bf16_fast(void)
     return lt_dnn_available() && bf16_fast;
 }
 
-void lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
-                  int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
-{
-    dnn.sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
-}
-
 // ---- primitives, cached by shape ---------------------------------------------------------------
 typedef enum kind { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, MATMUL } kind;
 
@@ -117,7 +111,7 @@ typedef struct entry {
     key key;
     dnnl_primitive_t primitive, reorder;
     dnnl_memory_desc_t weights_plain, weights, source, target, bias, scratch;
-    bool cached;
+    bool cached, refused;
     struct entry *next;
 } entry;
 
@@ -129,10 +123,11 @@ static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned bucket(const key *k)
 {
-    const unsigned char *bytes = (const unsigned char *)k;
-    uint32_t h = 2166136261u;  // FNV-1a
-    for (size_t i = 0; i < sizeof *k; i++) h = (h ^ bytes[i]) * 16777619u;
-    return h % BUCKETS;
+    int64_t words[sizeof *k / 8];
+    memcpy(words, k, sizeof *k);
+    uint64_t h = 0;
+    for (size_t i = 0; i < sizeof *k / 8; i++) h = (h ^ (uint64_t)words[i]) * 0x9e3779b97f4a7c15u;
+    return (unsigned)(h >> 32) % BUCKETS;
 }
 
 static void entry_free(entry *e)
@@ -208,21 +203,22 @@ static dnnl_status_t describe(entry *e, const lt_conv_geometry *g, dnnl_memory_d
     return s;
 }
 
-static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attr, bool relu)
+static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attr, bool relu, bool add)
 {
     dnnl_status_t s = dnn.primitive_attr_create(attr);
     if (!s) s = dnn.primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (!s && relu) {
+    if (!s && (relu || add)) {
         dnnl_post_ops_t ops = NULL;
         s = dnn.post_ops_create(&ops);
-        if (!s) s = dnn.post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+        if (!s && add) s = dnn.post_ops_append_sum(ops, 1);
+        if (!s && relu) s = dnn.post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
         if (!s) s = dnn.primitive_attr_set_post_ops(*attr, ops);
         if (ops) dnn.post_ops_destroy(ops);
     }
     return s;
 }
 
-enum { WITH_BIAS = 1, WITH_RELU = 2, TRANS_A = 4, TRANS_B = 8, Y_F32 = 16 };
+enum { WITH_BIAS = 1, WITH_RELU = 2, TRANS_A = 4, TRANS_B = 8, Y_F32 = 16, ADD = 32 };
 
 static dnnl_status_t make_convolution(entry *e)
 {
@@ -239,7 +235,7 @@ static dnnl_status_t make_convolution(entry *e)
     dnnl_status_t s = dnnl_runtime_error;
     const kind kind = (enum kind)e->key.kind;
     DNN(describe(e, g, &any, kind == BACKWARD_WEIGHTS));
-    DNN(make_attributes(&attr, e->key.options & WITH_RELU));
+    DNN(make_attributes(&attr, e->key.options & WITH_RELU, false));
     dnnl_memory_desc_t weights = any;
     weights.data_type = data_type(g->dtype);
     const bool bias = e->key.options & WITH_BIAS;
@@ -273,6 +269,14 @@ failed:
     return s;
 }
 
+// Whether a product is one of the blocked ones. The others go through oneDNN's gemm: see dnn.h.
+static bool is_blocked(dnnl_primitive_desc_t desc)
+{
+    const char *name = "";
+    return dnn.primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success
+           && !strncmp(name, "brg:", 4);
+}
+
 // A product keeps m, n, k in geometry.n, co, ci and the leading dimensions in h, w, oh.
 static dnnl_status_t make_matmul(entry *e)
 {
@@ -282,17 +286,22 @@ static dnnl_status_t make_matmul(entry *e)
     const dnnl_dims_t sa = {o & TRANS_A ? 1 : g->h, o & TRANS_A ? g->h : 1};
     const dnnl_dims_t sb = {o & TRANS_B ? 1 : g->w, o & TRANS_B ? g->w : 1};
     const dnnl_dims_t sy = {g->oh, 1};
+    const dnnl_data_type_t type = data_type(g->dtype);
     dnnl_matmul_desc_t d;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_status_t s = dnnl_runtime_error;
-    DNN(make_attributes(&attr, false));
-    DNN(dnn.memory_desc_init_by_strides(&e->source, 2, a, dnnl_bf16, sa));
-    DNN(dnn.memory_desc_init_by_strides(&e->weights, 2, b, dnnl_bf16, sb));
+    DNN(make_attributes(&attr, false, o & ADD));
+    DNN(dnn.memory_desc_init_by_strides(&e->source, 2, a, type, sa));
+    DNN(dnn.memory_desc_init_by_strides(&e->weights, 2, b, type, sb));
     DNN(dnn.memory_desc_init_by_strides(&e->target, 2, y, o & Y_F32 ? dnnl_f32 : dnnl_bf16, sy));
     DNN(dnn.matmul_desc_init(&d, &e->source, &e->weights, NULL, &e->target));
     s = dnn.primitive_desc_create(&desc, &d, attr, engine, NULL);
     if (s) goto failed;
+    if (type == dnnl_f32 && !is_blocked(desc)) {
+        s = dnnl_unimplemented;
+        goto failed;
+    }
     e->weights_plain = e->weights;
     e->scratch = *dnn.primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     s = dnn.primitive_create(&e->primitive, desc);
@@ -312,18 +321,19 @@ static entry *find(const key *k)
     if (!e && (e = calloc(1, sizeof *e))) {
         e->key = *k;
         dnnl_status_t s = k->kind == MATMUL ? make_matmul(e) : make_convolution(e);
-        if (s != dnnl_success) {
-            entry_free(e);
-            e = NULL;
-        } else if (entries < MOST_ENTRIES) {
+        e->refused = s != dnnl_success;  // remembered too
+        if (entries < MOST_ENTRIES) {
             e->cached = true;
             e->next = *slot;
             *slot = e;
             entries++;
         }
     }
-    if (e) running++;
+    const bool refused = !e || e->refused;
+    if (!refused) running++;
     pthread_mutex_unlock(&table_lock);
+    if (refused && e && !e->cached) entry_free(e);
+    if (refused) e = NULL;
     if (!e) lt_fail(LT_ERR_DEVICE, "oneDNN does not implement this shape");
     return e;
 }
@@ -391,7 +401,7 @@ static entry *find_convolution(kind kind, int64_t options, const lt_conv_geometr
     memset(&k, 0, sizeof k);  // padding bytes take part in the comparison
     k.kind = kind;
     k.options = options;
-    k.threads = omp_get_max_threads();
+    k.threads = omp_in_parallel() ? 1 : omp_get_max_threads();
     memcpy(&k.geometry, g, sizeof *g);
     return find(&k);
 }
@@ -446,4 +456,19 @@ lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, i
     give(&c, DNNL_ARG_SRC, &e->source, a);
     give(&c, DNNL_ARG_DST, &e->target, y);
     return run(e, &c, DNNL_ARG_WEIGHTS, (void *)b);
+}
+
+bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+                  int64_t lda, const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
+{
+    lt_conv_geometry g;
+    memset(&g, 0, sizeof g);
+    g.n = m, g.co = n, g.ci = k, g.h = lda, g.w = ldb, g.oh = ldc, g.dtype = LT_F32;
+    entry *e = find_convolution(
+        MATMUL, (trans_a ? TRANS_A : 0) | (trans_b ? TRANS_B : 0) | Y_F32 | (add ? ADD : 0), &g);
+    if (!e) return false;
+    call call = {0};
+    give(&call, DNNL_ARG_SRC, &e->source, a);
+    give(&call, DNNL_ARG_DST, &e->target, c);
+    return run(e, &call, DNNL_ARG_WEIGHTS, (void *)b) == LT_OK;
 }

@@ -19,12 +19,24 @@ static void note(int number)
     pending = number;
 }
 
+// Handlers get a stack of their own: libraries with generated code (oneDNN's gemm) use the stack
+// pointer for other things, and a signal's frame would be written over whatever it points to.
+static void use_own_stack(void)
+{
+    static char room[128 << 10];  // a frame with all vector and matrix registers is 11 KiB
+    stack_t now;
+    if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE)) return;
+    stack_t own = {.ss_sp = room, .ss_size = sizeof room};
+    sigaltstack(&own, NULL);
+}
+
 lt_status lt_signal_watch(bool on)
 {
+    use_own_stack();
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
         struct sigaction action = {.sa_handler = on ? note : SIG_DFL};
         sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_RESTART | (on ? SA_RESETHAND : 0);
+        action.sa_flags = SA_RESTART | SA_ONSTACK | (on ? SA_RESETHAND : 0);
         LT_REQUIRE(sigaction(watched[i], &action, NULL) == 0, LT_ERR_IO, "signal %d: %s",
                    watched[i], strerror(errno));
     }

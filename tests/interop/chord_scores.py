@@ -32,6 +32,8 @@ def main(folder):
             right[name] += (verdict * seconds)[counted].sum()
             weight[name] += seconds[counted].sum()
         songs += 1
+    if not songs:
+        sys.exit(f"{folder}: no SONG.truth.lab with SONG.lab beside it")
     print(f"{songs} songs; mir_eval {mir_eval.__version__}\n{'':14}all as one   mean of songs")
     for name in NAMES + ["underseg", "overseg", "seg"]:
         pooled = f"{right[name] / weight[name]:.4f}" if name in right else ""
