@@ -96,16 +96,19 @@ local function pack(...)
   return select("#", ...), { ... }
 end
 
+-- Adds the traceback to messages, where one is wanted.
+local function explain(e)
+  if type(e) == "string" and scope.traceback then return scope.traceback(e) end
+  return e
+end
+
 --- Runs f(...) and releases at its end, also on error, every tensor made inside that f did not
 -- return (alone or within tables).
 --   local loss = lt.scope(function() return model(x):mean() end)
 function scope.run(f, ...)
   local outer, list = current, { n = 0 }
   current = list
-  local n, results = pack(xpcall(f, function(e)
-    if type(e) == "string" and scope.traceback then return scope.traceback(e) end
-    return e
-  end, ...))
+  local n, results = pack(xpcall(f, explain, ...))
   if not results[1] then
     close(list, outer, results, 0)
     for _, restore in ipairs(core.on_raise) do restore() end

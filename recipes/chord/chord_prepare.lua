@@ -90,11 +90,43 @@ local function order(found, most)
   return chosen
 end
 
--- Keeps the songs whose labels can be read, and copies these.
+local FAINT, MOST_FAINT = 16, 0.25
+local VOLUME, EXPRESSION = 7, 11
+
+-- Share of the notes that are struck while their channel's volume or expression is next to nothing.
+local function faint_share(path)
+  local song = lt.midi.read(path)
+  local state, at, faint = {}, 1, 0
+  for _, note in ipairs(song.notes) do
+    while song.controls[at] and song.controls[at].time <= note.start do
+      local c = song.controls[at]
+      if c.number == VOLUME or c.number == EXPRESSION then
+        state[c.channel] = state[c.channel] or {}
+        state[c.channel][c.number] = c.value
+      end
+      at = at + 1
+    end
+    local now = state[note.channel]
+    if now and math.min(now[VOLUME] or 127, now[EXPRESSION] or 127) < FAINT then faint = faint + 1 end
+  end
+  return #song.notes > 0 and faint / #song.notes or 0
+end
+
+-- The segments of a song's labels; raises where they cannot be read, or the sound cannot show them.
+local function labels_of(song)
+  local segments, faint = chord.read_lab(song.labels), faint_share(song.midi)
+  if faint > MOST_FAINT then
+    failure.raise("data", "%s: %d %% of the notes are turned down to silence (controllers 7 and 11): "
+      .. "nobody could hear these chords", song.midi, faint * 100)
+  end
+  return segments
+end
+
+-- Keeps the songs whose labels can be read and heard, and copies these.
 local function check_labels(chosen, out, skipped)
   local good = {}
   for _, song in ipairs(chosen) do
-    local ok, segments = pcall(chord.read_lab, song.labels)
+    local ok, segments = pcall(labels_of, song)
     if ok then
       song.lab_path = fs.join("lab", song.song .. ".lab")
       song.midi_path = fs.join("midi", song.song .. ".mid")
@@ -102,7 +134,7 @@ local function check_labels(chosen, out, skipped)
       fs.write(fs.join(out, song.midi_path), fs.read(song.midi))
       good[#good + 1] = song
     else
-      skipped[#skipped + 1] = { path = song.labels, error = lt.core.message(segments) }
+      skipped[#skipped + 1] = { path = song.midi, error = lt.core.message(segments) }
     end
   end
   return good

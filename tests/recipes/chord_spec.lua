@@ -167,6 +167,17 @@ describe("the model", function()
   end)
 end)
 
+-- A MIDI file's bytes with the expression of all channels turned down at the start of its first track.
+local function turned_down(bytes)
+  local at = assert(bytes:find("MTrk", 1, true)) + 4
+  local size, quiet = 0, ""
+  for i = at, at + 3 do size = size * 256 + bytes:byte(i) end
+  for channel = 0, 15 do quiet = quiet .. string.char(0, 0xb0 + channel, 11, 0) end
+  size = size + #quiet
+  local length = string.char(0, math.floor(size / 65536), math.floor(size / 256) % 256, size % 256)
+  return bytes:sub(1, at - 1) .. length .. quiet .. bytes:sub(at + 4)
+end
+
 describe("the commands", function()
   local out, runs = fs.join(folder, "made"), fs.join(folder, "run")
 
@@ -201,17 +212,19 @@ describe("the commands", function()
     end
     fs.write(fs.join(other, "004/chord_midi.txt"), "0 1 C:major\n")
     fs.write(fs.join(other, "005/005.mid"), fs.read(fs.join(other, "005/005.mid")):sub(1, 90))
+    fs.write(fs.join(other, "006/006.mid"), turned_down(fs.read(fs.join(other, "006/006.mid"))))
     local to = fs.join(folder, "other")
     local strict = run("prepare", "--midi", other, "--out", to)
     assert.equal(4, strict.code)
-    assert.truthy(strict.output:find "2 of 8 songs are damaged", strict.output)
-    local result = run("prepare", "--midi", other, "--out", to, "--max_skipped", 0.3, "--only", "all")
+    assert.truthy(strict.output:find "3 of 8 songs are damaged", strict.output)
+    local result = run("prepare", "--midi", other, "--out", to, "--max_skipped", 0.4, "--only", "all")
     assert.is_true(result.ok, result.output)
     local skipped = lt.json.load(fs.join(to, "skipped.json"))
-    assert.equal(2, #skipped)
+    assert.equal(3, #skipped)
     assert.truthy(skipped[1].error:find("004/chord_midi.txt, line 1: chord label 'C:major'", 1, true))
-    assert.truthy(skipped[2].error:find("005.mid", 1, true))
-    assert.equal(6, #data.entries(to))
+    assert.truthy(skipped[2].error:find("006.mid: 100 % of the notes are turned down", 1, true))
+    assert.truthy(skipped[3].error:find("005.mid", 1, true))
+    assert.equal(5, #data.entries(to))
     local again = run("prepare", "--synthetic", 6, "--seconds", 12, "--out", out)
     assert.is_true(again.ok)
     assert.equal(before, fs.stat(data.entries(out)[1].audio_path).modified)
