@@ -14,7 +14,7 @@
 
 #define FUNCTIONS(F) \
     F(version) F(set_primitive_cache_capacity) F(engine_create) F(stream_create) F(stream_wait) \
-    F(memory_create) F(memory_destroy) F(memory_desc_init_by_tag) \
+    F(memory_create) F(memory_destroy) F(memory_set_data_handle) F(memory_desc_init_by_tag) \
     F(memory_desc_init_by_strides) F(memory_desc_equal) F(memory_desc_get_size) \
     F(primitive_attr_create) F(primitive_attr_destroy) F(primitive_attr_set_scratchpad_mode) \
     F(primitive_attr_set_post_ops) F(post_ops_create) F(post_ops_destroy) \
@@ -105,12 +105,21 @@ typedef struct key {
     lt_conv_geometry geometry;  // a product keeps its sizes and leading dimensions in here too
 } key;
 
+// Memory objects of a call, with what they stand for. Those of an entry are used again (making them costs
+// as much as a small product) unless another thread is using them; `busy` says so.
+typedef struct memories {
+    dnnl_exec_arg_t args[8];
+    int n;
+    bool busy;
+} memories;
+
 // weights_plain is the layout of the caller's weights, weights the one that the primitive wants; where
 // they differ, `reorder` goes from the caller's to the primitive's (the other way for gradients).
 typedef struct entry {
     key key;
     dnnl_primitive_t primitive, reorder;
     dnnl_memory_desc_t weights_plain, weights, source, target, bias, scratch;
+    memories kept;
     bool cached, refused;
     struct entry *next;
 } entry;
@@ -130,8 +139,15 @@ static unsigned bucket(const key *k)
     return (unsigned)(h >> 32) % BUCKETS;
 }
 
+static void destroy(memories *m)
+{
+    for (int i = 0; i < m->n; i++) dnn.memory_destroy(m->args[i].memory);
+    m->n = 0;
+}
+
 static void entry_free(entry *e)
 {
+    destroy(&e->kept);
     if (e->primitive) dnn.primitive_destroy(e->primitive);
     if (e->reorder) dnn.primitive_destroy(e->reorder);
     free(e);
@@ -146,15 +162,6 @@ static void empty_table(void)
             entry_free(e);
         }
     entries = 0;
-}
-
-// Ends the use of an entry that `find` returned.
-static void entry_release(entry *e)
-{
-    pthread_mutex_lock(&table_lock);
-    running--;
-    pthread_mutex_unlock(&table_lock);
-    if (!e->cached) entry_free(e);
 }
 
 #define DNN(call) \
@@ -339,49 +346,79 @@ static entry *find(const key *k)
 }
 
 // ---- execution ---------------------------------------------------------------------------------
-// Arguments of one call; memories are destroyed together.
+// One use of an entry: its own memory objects, or some of this call where another thread has those.
 typedef struct call {
-    dnnl_exec_arg_t args[8];
-    int n;
+    entry *e;
+    memories own, *m;
+    int n;  // arguments given so far
     dnnl_status_t status;
 } call;
 
+// Begins a use of e; false where e is NULL.
+static bool begin(call *c, entry *e)
+{
+    memset(c, 0, sizeof *c);
+    c->e = e;
+    c->m = &c->own;
+    if (!e) return false;
+    pthread_mutex_lock(&table_lock);
+    if (!e->kept.busy) c->m = &e->kept;
+    c->m->busy = true;
+    pthread_mutex_unlock(&table_lock);
+    return true;
+}
+
+static void end(call *c)
+{
+    destroy(&c->own);
+    pthread_mutex_lock(&table_lock);
+    c->m->busy = false;
+    running--;
+    pthread_mutex_unlock(&table_lock);
+    if (!c->e->cached) entry_free(c->e);
+}
+
+// The next argument. An entry's arguments always come in the same order.
 static void give(call *c, int id, const dnnl_memory_desc_t *desc, const void *data)
 {
     if (c->status) return;
+    memories *m = c->m;
+    if (c->n < m->n) {
+        c->status = dnn.memory_set_data_handle(m->args[c->n++].memory, (void *)data);
+        return;
+    }
     dnnl_memory_t memory = NULL;
     c->status = dnn.memory_create(&memory, desc, engine, (void *)data);
-    if (!c->status) c->args[c->n++] = (dnnl_exec_arg_t){id, memory};
+    if (!c->status) m->args[m->n++] = (dnnl_exec_arg_t){id, memory}, c->n++;
 }
 
 static dnnl_status_t execute(call *c, dnnl_primitive_t primitive)
 {
-    if (!c->status) c->status = dnn.primitive_execute(primitive, stream, c->n, c->args);
-    for (int i = 0; i < c->n; i++) dnn.memory_destroy(c->args[i].memory);
-    c->n = 0;
+    if (!c->status) c->status = dnn.primitive_execute(primitive, stream, c->n, c->m->args);
     return c->status;
 }
 
 static dnnl_status_t reorder_weights(entry *e, void *to, const void *from, bool gradient)
 {
-    call c = {0};
+    call c = {.m = &c.own};
     give(&c, DNNL_ARG_FROM, gradient ? &e->weights : &e->weights_plain, from);
     give(&c, DNNL_ARG_TO, gradient ? &e->weights_plain : &e->weights, to);
-    return execute(&c, e->reorder);
+    execute(&c, e->reorder);
+    destroy(&c.own);
+    return c.status;
 }
 
-// Runs a primitive whose weights (or weight gradients) are `weights` in the caller's layout.
-static lt_status run(entry *e, call *c, int weights_id, void *weights)
+// Runs a primitive whose weights (or weight gradients) are `weights` in the caller's layout, and ends
+// the call.
+static lt_status run(call *c, int weights_id, void *weights)
 {
+    entry *e = c->e;
     const bool gradient = weights_id == DNNL_ARG_DIFF_WEIGHTS;
     const size_t scratch_bytes = dnn.memory_desc_get_size(&e->scratch);
     void *scratch = scratch_bytes ? lt_alloc((int64_t)scratch_bytes) : NULL;
     void *inner = e->reorder ? lt_alloc((int64_t)dnn.memory_desc_get_size(&e->weights)) : weights;
     lt_status status = LT_ERR_MEMORY;
-    if ((scratch_bytes && !scratch) || !inner) {
-        for (int i = 0; i < c->n; i++) dnn.memory_destroy(c->args[i].memory);
-        goto done;
-    }
+    if ((scratch_bytes && !scratch) || !inner) goto done;
     if (e->reorder && !gradient) c->status |= reorder_weights(e, inner, weights, false);
     give(c, weights_id, &e->weights, inner);
     if (scratch) give(c, DNNL_ARG_SCRATCHPAD, &e->scratch, scratch);
@@ -391,7 +428,7 @@ static lt_status run(entry *e, call *c, int weights_id, void *weights)
 done:
     if (e->reorder) lt_free(inner);
     lt_free(scratch);
-    entry_release(e);
+    end(c);
     return status;
 }
 
@@ -410,34 +447,34 @@ lt_status lt_dnn_conv_forward(const lt_conv_geometry *g, void *y, const void *x,
                               const float *weight, const float *bias, bool relu)
 {
     entry *e = find_convolution(FORWARD, (bias ? WITH_BIAS : 0) | (relu ? WITH_RELU : 0), g);
-    if (!e) return LT_ERR_DEVICE;
-    call c = {0};
+    call c;
+    if (!begin(&c, e)) return LT_ERR_DEVICE;
     give(&c, DNNL_ARG_SRC, &e->source, x);
     give(&c, DNNL_ARG_DST, &e->target, y);
     if (bias) give(&c, DNNL_ARG_BIAS, &e->bias, bias);
-    return run(e, &c, DNNL_ARG_WEIGHTS, (void *)weight);
+    return run(&c, DNNL_ARG_WEIGHTS, (void *)weight);
 }
 
 lt_status lt_dnn_conv_backward_data(const lt_conv_geometry *g, void *dx, const void *dy,
                                     const float *weight)
 {
     entry *e = find_convolution(BACKWARD_DATA, 0, g);
-    if (!e) return LT_ERR_DEVICE;
-    call c = {0};
+    call c;
+    if (!begin(&c, e)) return LT_ERR_DEVICE;
     give(&c, DNNL_ARG_DIFF_SRC, &e->source, dx);
     give(&c, DNNL_ARG_DIFF_DST, &e->target, dy);
-    return run(e, &c, DNNL_ARG_WEIGHTS, (void *)weight);
+    return run(&c, DNNL_ARG_WEIGHTS, (void *)weight);
 }
 
 lt_status lt_dnn_conv_backward_weights(const lt_conv_geometry *g, float *dweight, const void *x,
                                        const void *dy)
 {
     entry *e = find_convolution(BACKWARD_WEIGHTS, 0, g);
-    if (!e) return LT_ERR_DEVICE;
-    call c = {0};
+    call c;
+    if (!begin(&c, e)) return LT_ERR_DEVICE;
     give(&c, DNNL_ARG_SRC, &e->source, x);
     give(&c, DNNL_ARG_DIFF_DST, &e->target, dy);
-    return run(e, &c, DNNL_ARG_DIFF_WEIGHTS, dweight);
+    return run(&c, DNNL_ARG_DIFF_WEIGHTS, dweight);
 }
 
 lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
@@ -451,11 +488,11 @@ lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, i
                                 (trans_a ? TRANS_A : 0) | (trans_b ? TRANS_B : 0)
                                     | (y_dtype == LT_F32 ? Y_F32 : 0),
                                 &g);
-    if (!e) return LT_ERR_DEVICE;
-    call c = {0};
+    call c;
+    if (!begin(&c, e)) return LT_ERR_DEVICE;
     give(&c, DNNL_ARG_SRC, &e->source, a);
     give(&c, DNNL_ARG_DST, &e->target, y);
-    return run(e, &c, DNNL_ARG_WEIGHTS, (void *)b);
+    return run(&c, DNNL_ARG_WEIGHTS, (void *)b);
 }
 
 bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
@@ -466,9 +503,9 @@ bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, c
     g.n = m, g.co = n, g.ci = k, g.h = lda, g.w = ldb, g.oh = ldc, g.dtype = LT_F32;
     entry *e = find_convolution(
         MATMUL, (trans_a ? TRANS_A : 0) | (trans_b ? TRANS_B : 0) | Y_F32 | (add ? ADD : 0), &g);
-    if (!e) return false;
-    call call = {0};
-    give(&call, DNNL_ARG_SRC, &e->source, a);
-    give(&call, DNNL_ARG_DST, &e->target, c);
-    return run(e, &call, DNNL_ARG_WEIGHTS, (void *)b) == LT_OK;
+    call use;
+    if (!begin(&use, e)) return false;
+    give(&use, DNNL_ARG_SRC, &e->source, a);
+    give(&use, DNNL_ARG_DST, &e->target, c);
+    return run(&use, DNNL_ARG_WEIGHTS, (void *)b) == LT_OK;
 }
