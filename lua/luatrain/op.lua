@@ -5,6 +5,7 @@
 -- it passes.
 local ffi = require "ffi"
 local clear = require "table.clear"
+local new_table = require "table.new"
 local core = require "luatrain.core"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
@@ -116,12 +117,13 @@ local function record(saved, y)
 end
 
 local source = [[
-local state, forward, name, convert, C, record, backward, fixed = ...
+local state, forward, name, convert, C, record, backward, fixed, new_table = ...
 return function(ARGS)
   CONVERT
   if state.enabled() and (NEEDS) then
-    local saved = { active = true, name = name, backward = backward, count = COUNT,
-      serial = 0, inputs = { ARGS }, needs = { NEED_LIST } }
+    local saved = new_table(0, 16)
+    saved.active, saved.name, saved.backward, saved.count = true, name, backward, COUNT
+    saved.serial, saved.inputs, saved.needs = 0, { ARGS }, { NEED_LIST }
     state.enter()
     local y1, y2, y3 = forward(saved, ARGS)
     state.leave()
@@ -213,7 +215,7 @@ function op.define(def)
   if info.isvararg or info.nparams < 2 then return vararg_wrapper(def, convert, backward) end
   local text = wrapper_source(info.nparams - 1, convert ~= nil)
   return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert, C,
-    record, backward, black_hole)
+    record, backward, black_hole, new_table)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------
@@ -261,14 +263,13 @@ local function reachable(root)
   return list
 end
 
--- A gradient that nothing else holds may become a parameter's .grad as it is.
+-- A gradient that nothing else holds may become a parameter's .grad as it is. What the node saved does
+-- not count: the node is about to be cleared (where it is kept, nothing is taken).
 local function own_gradient(g, node, grads, dy1, dy2, dy3)
   if g == dy1 or g == dy2 or g == dy3 or g.uses or g.kept or g.c.storage.refs ~= 1 then return false end
-  for _, value in pairs(node) do
-    if value == g then return false end
-  end
-  local times = 0
+  local times, inputs = 0, node.inputs
   for i = 1, node.count do
+    if inputs[i] == g then return false end
     if grads[i] == g then times = times + 1 end
   end
   return times == 1
@@ -408,7 +409,7 @@ local function step_back(node, retain, release)
         if input.hooks then
           for _, hook in ipairs(input.hooks) do g = hook(g) or g end
         end
-        add_to_leaf(input, g, own_gradient(g, node, grads, dy1, dy2, dy3))
+        add_to_leaf(input, g, not retain and own_gradient(g, node, grads, dy1, dy2, dy3))
       end
     end
   end

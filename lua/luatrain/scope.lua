@@ -4,6 +4,7 @@ local core = require "luatrain.core"
 local C = core.C
 
 local scope = {}
+local spare_lists = {}   -- empty ones, grown already
 local current            -- list of the innermost scope's tensors, nil outside
 local fresh_bytes = 0    -- allocated outside scopes since the last collection
 local Tensor             -- the class, set by tensor.lua
@@ -84,12 +85,15 @@ local function close(list, outer, results, n)
   end
   for i = 1, list.n do
     local t = list[i]
+    list[i] = nil
     if returned and returned[t] then
       if not t.kept then scope.own(t) end
     elseif not t.kept then
       release(t)
     end
   end
+  list.n = 0
+  spare_lists[#spare_lists + 1] = list
 end
 
 local function pack(...)
@@ -106,7 +110,7 @@ end
 -- return (alone or within tables).
 --   local loss = lt.scope(function() return model(x):mean() end)
 function scope.run(f, ...)
-  local outer, list = current, { n = 0 }
+  local outer, list = current, table.remove(spare_lists) or { n = 0 }
   current = list
   local n, results = pack(xpcall(f, explain, ...))
   if not results[1] then
