@@ -71,8 +71,9 @@ end
 local Run = {}
 Run.__index = Run
 
--- Locks that this process holds, by directory: it may open a run twice, one after the other.
-local held = setmetatable({}, {__mode = "v"})
+-- Locks that this process holds, by directory, until Run:close: it may open a run twice, one after the
+-- other. (Not weak: a lock that the collector has forgotten but not yet let go of refuses its own process.)
+local held = {}
 
 -- Takes the directory's lock; returns it, or nil and the number of the process that has it (0 where
 -- there are no locks).
