@@ -46,9 +46,10 @@ end
 function data.open(path)
   check_file(path)
   local file = hdf5.open(path)
-  local about = space.from_attributes(file:attributes "/", path)
-  local continuous = dataset(file, "params/continuous", nil, #about.continuous.names)
-  local count = continuous.shape[1]
+  local continuous, categorical = dataset(file, "params/continuous"), dataset(file, "params/categorical")
+  local columns, count = { continuous.shape[2] or 0, categorical.shape[2] or 0 }, continuous.shape[1]
+  local about = space.from_attributes(file:attributes "/", columns, path)
+  dataset(file, "params/continuous", nil, #about.continuous.names)
   dataset(file, "params/categorical", count, #about.categorical.names)
   dataset(file, "metadata/preset_hash", count)
   if count == 0 then failure.raise("data", "%s: holds no sounds", path) end

@@ -104,7 +104,7 @@ end
 
 -- ---- sounds -------------------------------------------------------------------------------------
 
--- Rows spread over a list, and for each another one of the same note and another preset.
+-- Rows spread over a list, and for each another one of the same note and another preset, if there is one.
 local function pairs_of(opened, rows, most)
   local notes = data.notes(opened)
   local list, count = {}, math.min(most, #rows)
@@ -118,7 +118,7 @@ local function pairs_of(opened, rows, most)
         break
       end
     end
-    if other then list[#list + 1] = { row = row, other = other, note = notes and notes[row] or 60 } end
+    list[k] = { row = row, other = other, note = notes and notes[row] or 60 }
   end
   return list
 end
@@ -127,14 +127,16 @@ end
 local function compare(model, synth, opened, facts, base, one)
   local space = opened.space
   local target = opened:rows("audio", { one.row }):to "f32"
-  local random = opened:rows("audio", { one.other }):to "f32"
+  local random = one.other and opened:rows("audio", { one.other }):to "f32"
   local continuous, categorical = player.presets(model, mels.of(target, facts.mel))
   local function play(a, b)
     local sounds, failed = player.render(synth, space, a, b, { one.note })
     return not failed[1] and sounds or nil, failed[1]
   end
   local predicted, problem = play(continuous, categorical)
-  local middle = play(base.means:unsqueeze(1), lt.tensor({ base.common }, "i64"))
+  local common = lt.zeros({ 1, #base.common }, "i64")
+  for j, option in ipairs(base.common) do common:set(option, 1, j) end
+  local middle = play(base.means:unsqueeze(1), common)
   local result = { row = one.row, note = one.note, error = problem }
   local function measure(name, x)
     if not x then return end

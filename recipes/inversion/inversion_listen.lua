@@ -44,8 +44,18 @@ local function play(model, at, opened, synth)
   end
 end
 
+-- The run's settings, for the comparison of runs.
+local function settings_of(c)
+  local settings = {}
+  for name, value in pairs(c) do
+    if type(value) ~= "table" then settings[name] = value end
+  end
+  return settings
+end
+
 --- The recipe's after_epoch: sounds, and now and then the weights' distributions.
 function listening.after_epoch(model, at)
+  if at.epoch == 1 and at.log then at.log:hparams(settings_of(at.config), { "val/loss", "best_val_loss" }) end
   local every = at.config.log_audio_every
   if every == 0 or at.epoch % every ~= 0 or not at.log then return end
   local opened = data.open(at.config.data)

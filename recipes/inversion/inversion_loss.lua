@@ -46,7 +46,7 @@ function objective.parts(self, found, scores, batch)
   local weight = lt.no_grad(function() return mask * self.weight end)
   local continuous = loss.mse_loss(found, batch.continuous, { weight = weight, reduction = "sum" })
     * (1 / (self.unit * size * self.total))
-  local targets = lt.no_grad(function()
+  local targets = #scores > 0 and lt.no_grad(function()
     return lt.where(gates:gt(0), batch.categorical, lt.full({}, IGNORED, "i64"))
   end)
   local categorical

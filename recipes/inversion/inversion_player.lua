@@ -47,7 +47,7 @@ function player.presets(model, pictures)
   local found, scores = model(pictures)
   local options = {}
   for j, one in ipairs(scores) do options[j] = one:argmax(2) end
-  return found, lt.stack(options, 2)
+  return found, #options > 0 and lt.stack(options, 2) or lt.zeros({ found:size(1), 0 }, "i64")
 end
 
 return player

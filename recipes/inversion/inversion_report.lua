@@ -28,11 +28,13 @@ local function tables_of(result)
     local g = c.groups[name]
     add(name, ("%.5f"):format(g.mse), ("%.5f"):format(g.mean_predictor), ("%.3f"):format(g.ratio))
   end
-  add = begin("categorical parameters", "parameter", "right %", "majority %", "")
-  for _, name in ipairs(sorted(result.categorical)) do
-    local p = result.categorical[name]
-    add(name, ("%.1f"):format(p.accuracy), ("%.1f"):format(p.majority),
-      p.accuracy > p.majority and "" or "not above")
+  if next(result.categorical) then
+    add = begin("categorical parameters", "parameter", "right %", "majority %", "")
+    for _, name in ipairs(sorted(result.categorical)) do
+      local p = result.categorical[name]
+      add(name, ("%.1f"):format(p.accuracy), ("%.1f"):format(p.majority),
+        p.accuracy > p.majority and "" or "not above")
+    end
   end
   if result.audio then
     local means = result.audio.means

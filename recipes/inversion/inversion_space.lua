@@ -40,8 +40,9 @@ local function list_of(attributes, name, count, kind, path)
   return values
 end
 
--- Fields that continuous and categorical parameters share.
-local function part_of(attributes, kind, path)
+-- Fields that continuous and categorical parameters share. A plugin may have none of a kind.
+local function part_of(attributes, kind, path, columns)
+  if columns == 0 then return { names = {}, groups = {}, learnable = {}, switches = {} } end
   local names = list_of(attributes, kind .. "_names", nil, "string", path)
   return {
     names = names,
@@ -52,6 +53,7 @@ local function part_of(attributes, kind, path)
 end
 
 local function options_of(attributes, names, path)
+  if #names == 0 then return {} end
   local counts = list_of(attributes, "categorical_n_options", #names, "number", path)
   local ok, options = pcall(json.decode, attributes.categorical_options or "")
   if not ok or type(options) ~= "table" or #options ~= #names then
@@ -75,12 +77,15 @@ local function number_of(attributes, name, default, path)
   return value
 end
 
---- The space that a data file's attributes describe. path: for messages.
-function space.from_attributes(attributes, path)
-  local continuous = part_of(attributes, "continuous", path)
-  continuous.minimum = list_of(attributes, "continuous_minimum", #continuous.names, "number", path)
-  continuous.maximum = list_of(attributes, "continuous_maximum", #continuous.names, "number", path)
-  local categorical = part_of(attributes, "categorical", path)
+--- The space that a data file's attributes describe. columns: {n, m}, how many parameters of each kind the
+-- file has; path: for messages.
+function space.from_attributes(attributes, columns, path)
+  local continuous = part_of(attributes, "continuous", path, columns[1])
+  for _, what in ipairs { "minimum", "maximum" } do
+    continuous[what] = columns[1] == 0 and {}
+      or list_of(attributes, "continuous_" .. what, #continuous.names, "number", path)
+  end
+  local categorical = part_of(attributes, "categorical", path, columns[2])
   categorical.options = options_of(attributes, categorical.names, path)
   if type(attributes.synthesizer) ~= "string" then
     failure.raise("data", "%s: lacks the attribute 'synthesizer'", path)
@@ -178,7 +183,12 @@ end
 --- Which parameters of each preset can be learnt from its sound: tensors (B, n) and (B, m) of 0 and 1 from
 -- the categorical values (B, m), i64. enabled = false: all can.
 function Space:masks(categorical, enabled)
-  local batch = categorical:size(1)
+  local batch, m = categorical:size(1), #self.categorical.names
+  if m == 0 then
+    local mask = lt.ones { batch, #self.continuous.names }
+    if enabled ~= false then mask = mask * lt.tensor(self.continuous.learnable) end
+    return mask, lt.zeros { batch, 0 }
+  end
   if not self.static then
     self.static = {
       continuous = lt.keep(lt.tensor(self.continuous.learnable)),
@@ -187,7 +197,7 @@ function Space:masks(categorical, enabled)
     self.needed = { continuous = needs(self, self.continuous), categorical = needs(self, self.categorical) }
   end
   if enabled == false then
-    return lt.ones { batch, #self.continuous.names }, lt.ones { batch, #self.categorical.names }
+    return lt.ones { batch, #self.continuous.names }, lt.ones { batch, m }
   end
   local off = categorical:le(0):to "f32"                           -- (B, m)
   local function mask(kind)

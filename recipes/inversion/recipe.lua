@@ -1,7 +1,7 @@
 -- Finds the preset behind a sound: log-mel pictures of a synthesizer's sounds in, its parameters out.
 --
 --   luatrain run inversion render --synth builtin --presets 3000 --out data/tier1.h5    presets, sounds
---   luatrain run inversion compute-weights -d data/tier1.h5        how much each parameter is heard
+--   luatrain run inversion compute-weights -d data/tier1.h5        how much each one is heard
 --   luatrain run inversion precompute-mels -d data/tier1.h5        pictures, once
 --   luatrain run inversion train -d data/tier1.h5
 --   luatrain run inversion evaluate -c runs/inversion/DATE-TIME/checkpoints/best.safetensors -d data/tier1.h5

@@ -233,7 +233,7 @@ describe("the commands", function()
   it("leave metrics under their names, sounds and a split without a preset on both sides", function()
     local history = lt.json.load(path("run", "history.json"))
     for _, name in ipairs { "train/loss", "train/cont_loss", "train/cat_loss", "val/loss", "val/cont_loss",
-      "val/cat_loss", "val/mse_osc_1", "val/mse_filter_1", "val/acc_osc_1_wave", "lr", "best_val_loss" } do
+      "val/cat_loss", "val/mse_env_1", "val/acc_osc_1_wave", "lr", "best_val_loss" } do
       assert.equal(2, history[name] and #history[name], name)
     end
     assert.equal(math.min(unpack(history["val/loss"])), history.best_val_loss[2])
@@ -291,6 +291,20 @@ describe("the commands", function()
   end)
 end)
 
+describe("data without categorical parameters", function()
+  it("are learnt from as well", function()
+    local about = space.from_attributes({ synthesizer = "gone", sample_rate = 8000, seconds = 1, notes = 60,
+      continuous_names = { "a", "b" }, continuous_groups = { "x", "x" }, continuous_learnable = { 1, 0 },
+      continuous_switches = { "", "" }, continuous_minimum = { 0, 0 }, continuous_maximum = { 1, 1 } },
+      { 2, 0 }, "test")
+    local goal = objective.new(about, nil, true)
+    local batch = { continuous = lt.zeros { 4, 2 }, categorical = lt.zeros({ 4, 0 }, "i64") }
+    local c, k = objective.parts(goal, lt.ones { 4, 2 } * 0.5, {}, batch)
+    assert.near(0.25, c:item(), 1e-6)
+    assert.equal(0, k:item())
+  end)
+end)
+
 -- ---- killed and damaged -------------------------------------------------------------------------
 
 -- A copy of the tiny file, changed by f(w); data sets are copied as they are.
@@ -335,6 +349,11 @@ describe("bad input", function()
 
   it("is found in shapes, attributes and missing parts", function()
     hdf5.write(path "bare.h5", function(w) w:tensor("audio", lt.zeros { 2, 10 }) end)
+    bad(4, "'params/continuous'", "train", "-d", path "bare.h5", "--run", path "x")
+    hdf5.write(path "bare.h5", function(w)
+      w:tensor("params/continuous", lt.zeros { 2, 3 })
+      w:tensor("params/categorical", lt.zeros({ 2, 1 }, "i64"))
+    end)
     bad(4, "attribute 'continuous_names'", "train", "-d", path "bare.h5", "--run", path "x")
     local short = changed("names.h5", function(w) w:attributes("/", { continuous_names = { "a", "b" } }) end)
     bad(4, "there are 2 parameters", "train", "-d", short, "--run", path "x")
