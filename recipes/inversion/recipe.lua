@@ -50,8 +50,8 @@ recipe.config = {
   conditional_loss_mask = config.flag(true, "count a parameter only where it is heard: learnable at all, and "
     .. "its switches on"),
   simple_cat_heads = config.flag(true, "one linear layer a categorical parameter; no: 512-512-n"),
-  input_gain = config.number(1000, "the model sees log(1 + gain mel), made from the file's log(1 + mel): more "
-    .. "shows softer parts", { min = 1e-3, max = 1e9 }),
+  input_gain = config.number(1000, "the model sees log(1 + gain mel), made from the file's log(1 + mel): "
+    .. "more shows softer parts", { min = 1e-3, max = 1e9 }),
   mask_bands = config.integer(8, "mel bands hidden from the model in training, at most", { min = 0 }),
   mask_frames = config.integer(12, "frames hidden from the model in training, at most", { min = 0 }),
   dropout = config.number(0.1, "dropout of the heads", { min = 0, max = 0.9 }),
