@@ -291,6 +291,25 @@ describe("the commands", function()
   end)
 end)
 
+describe("without the synthesizer", function()
+  it("all but sounds goes on, and says so", function()
+    local lost, run_path = path "lost.h5", path "lost"
+    fs.write(lost, fs.read(file))
+    hdf5.extend(lost, function(w) w:attributes("/", { synthesizer = "lv2:urn:nobody:has-this" }) end)
+    local output = good("train", "-d", lost, "--epochs", "1", "--log-audio-every", "1", "--no-report",
+      "--freeze", "yes", "--run", run_path)
+    assert.is_truthy(output:find("no sounds are logged: ", 1, true), output)
+    output = good("evaluate", "-c", run_path, "-d", lost, "--n-samples", "1", "--out", path "lost_report")
+    assert.is_truthy(output:find("no sounds are compared: ", 1, true), output)
+    assert.is_truthy(output:find("mean predictor", 1, true))
+    output = good("match", path("found", "target_1.wav"), "-c", run_path, "--out", path "lost.json")
+    assert.is_truthy(output:find("positions from 0 to 1 only", 1, true), output)
+    assert.is_nil(lt.json.load(path "lost.json").values)
+    bad(6, "--render: ", "match", path("found", "target_1.wav"), "-c", run_path, "--render", path "lost.wav")
+    bad(6, "compute-weights renders", "compute-weights", "-d", lost)
+  end)
+end)
+
 describe("data without categorical parameters", function()
   it("are learnt from as well", function()
     local about = space.from_attributes({ synthesizer = "gone", sample_rate = 8000, seconds = 1, notes = 60,
