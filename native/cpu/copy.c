@@ -7,20 +7,6 @@ typedef struct { lt_tensor y; double value, step; } fill_args;
 // ---- rows: n elements, each side with its own step ---------------------------------------------
 typedef void (*row_fn)(char *y, int64_t sy, const char *x, int64_t sx, int64_t n);
 
-static inline float half_to_f32(uint16_t h)
-{
-    _Float16 v;
-    memcpy(&v, &h, sizeof v);
-    return (float)v;
-}
-static inline uint16_t f32_to_half(float f)
-{
-    _Float16 v = (_Float16)f;
-    uint16_t h;
-    memcpy(&h, &v, sizeof h);
-    return h;
-}
-
 #define TO_BOOL(v) ((v) != 0)
 #define ROW(name, TY, TX, LOAD, STORE) \
     static void name(char *yp, int64_t sy, const char *xp, int64_t sx, int64_t n) \
@@ -37,14 +23,14 @@ static inline uint16_t f32_to_half(float f)
     ROW(TAG##_from_f32, TY, float, , STORE) \
     ROW(TAG##_from_f64, TY, double, , STORE) \
     ROW(TAG##_from_bf16, TY, lt_bf16, lt_bf16_to_f32, STORE) \
-    ROW(TAG##_from_f16, TY, uint16_t, half_to_f32, STORE) \
+    ROW(TAG##_from_f16, TY, lt_f16, lt_f16_to_f32, STORE) \
     ROW(TAG##_from_i64, TY, int64_t, , STORE) \
     ROW(TAG##_from_i32, TY, int32_t, , STORE) \
     ROW(TAG##_from_u8, TY, uint8_t, , STORE)
 ROWS_TO(f32, float, )
 ROWS_TO(f64, double, )
 ROWS_TO(bf16, lt_bf16, lt_f32_to_bf16)
-ROWS_TO(f16, uint16_t, f32_to_half)
+ROWS_TO(f16, lt_f16, lt_f32_to_f16)
 ROWS_TO(i64, int64_t, )
 ROWS_TO(i32, int32_t, )
 ROWS_TO(u8, uint8_t, (int64_t))

@@ -114,4 +114,30 @@ static inline lt_bf16 lt_f32_to_bf16(float f)
     return f != f ? (lt_bf16)((v.u >> 16) | 0x40u) : (lt_bf16)rounded;
 }
 
+// IEEE 754 binary16 without the compiler's _Float16, which not every compiler and target has.
+typedef uint16_t lt_f16;
+static inline float lt_f16_to_f32(lt_f16 h)
+{
+    // The bits in their f32 places make a number 2^112 times too small, subnormal ones too.
+    union { uint32_t u; float f; } v = {.u = (uint32_t)(h & 0x7fffu) << 13};
+    v.f *= 0x1p112f;
+    if ((h & 0x7c00u) == 0x7c00u) v.u |= 0x7f800000u;
+    v.u |= (uint32_t)(h & 0x8000u) << 16;
+    return v.f;
+}
+// Round to nearest even; Inf from 65520 on; NaN stays NaN.
+static inline lt_f16 lt_f32_to_f16(float f)
+{
+    union { float f; uint32_t u; } v = {.f = f}, small;
+    uint32_t sign = v.u >> 16 & 0x8000u, a = v.u & 0x7fffffffu;
+    uint32_t normal = ((a + 0xfffu + (a >> 13 & 1u)) >> 13) - (112u << 10);
+    // Below 2^-14: next to 1/2 the steps of f32 are those of subnormal f16.
+    small.u = a < 0x38800000u ? a : 0;
+    small.f += 0.5f;
+    uint32_t h = a < 0x38800000u ? small.u - 0x3f000000u : normal;
+    h = a >= 0x477ff000u ? 0x7c00u : h;
+    h = a > 0x7f800000u ? 0x7e00u | (a >> 13 & 0x3ffu) : h;
+    return (lt_f16)(sign | h);
+}
+
 #endif

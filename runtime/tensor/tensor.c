@@ -281,7 +281,7 @@ static double load_element(const lt_tensor *t, int64_t position)
     case LT_F32: return ((const float *)base)[position];
     case LT_F64: return ((const double *)base)[position];
     case LT_BF16: return lt_bf16_to_f32(((const lt_bf16 *)base)[position]);
-    case LT_F16: return (double)((const _Float16 *)base)[position];
+    case LT_F16: return lt_f16_to_f32(((const lt_f16 *)base)[position]);
     case LT_I64: return (double)((const int64_t *)base)[position];
     case LT_I32: return ((const int32_t *)base)[position];
     default: return ((const uint8_t *)base)[position];
@@ -295,7 +295,7 @@ static void store_element(lt_tensor *t, int64_t position, double value)
     case LT_F32: ((float *)base)[position] = (float)value; break;
     case LT_F64: ((double *)base)[position] = value; break;
     case LT_BF16: ((lt_bf16 *)base)[position] = lt_f32_to_bf16((float)value); break;
-    case LT_F16: ((_Float16 *)base)[position] = (_Float16)value; break;
+    case LT_F16: ((lt_f16 *)base)[position] = lt_f32_to_f16((float)value); break;
     case LT_I64: ((int64_t *)base)[position] = (int64_t)value; break;
     case LT_I32: ((int32_t *)base)[position] = (int32_t)value; break;
     case LT_U8: ((uint8_t *)base)[position] = (uint8_t)(int64_t)value; break;
