@@ -53,25 +53,25 @@ static inline vec vec_sqrt(vec v)
 // Shuffles: EACH(f, h) lists f(e, h) for every lane e.
 #if LT_LANES == 16
 #define LT_EACH(f, h) \
-    {f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h), \
-     f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)}
+    f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h), f(8, h), f(9, h), \
+    f(10, h), f(11, h), f(12, h), f(13, h), f(14, h), f(15, h)
 #elif LT_LANES == 8
 #define LT_EACH(f, h) \
-    {f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)}
+    f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
 #else
-#define LT_EACH(f, h) {f(0, h), f(1, h), f(2, h), f(3, h)}
+#define LT_EACH(f, h) f(0, h), f(1, h), f(2, h), f(3, h)
 #endif
-#define LT_LOW(e, h) ((e) & (h) ? LT_LANES + (e) - (h) : (e))
-#define LT_HIGH(e, h) ((e) & (h) ? LT_LANES + (e) : (e) + (h))
-#define LT_ZIP_LOW(e, h) ((e) / 2 + ((e) & 1 ? LT_LANES : 0) + (h))
+#define LT_LOW(e, h) (((e) & (h)) ? LT_LANES + (e) - (h) : (e))
+#define LT_HIGH(e, h) (((e) & (h)) ? LT_LANES + (e) : (e) + (h))
+#define LT_ZIP_LOW(e, h) ((e) / 2 + (((e) & 1) ? LT_LANES : 0) + (h))
 
 // One round of a transpose: exchanges the off-diagonal blocks of h x h elements.
 #define LT_EXCHANGE(t, h) \
     for (int i = 0; i < LT_LANES; i++) { \
         if (i & (h)) continue; \
         vec a = (t)[i], b = (t)[i + (h)]; \
-        (t)[i] = __builtin_shuffle(a, b, (ivec)LT_EACH(LT_LOW, h)); \
-        (t)[i + (h)] = __builtin_shuffle(a, b, (ivec)LT_EACH(LT_HIGH, h)); \
+        (t)[i] = __builtin_shufflevector(a, b, LT_EACH(LT_LOW, h)); \
+        (t)[i + (h)] = __builtin_shufflevector(a, b, LT_EACH(LT_HIGH, h)); \
     }
 
 // Transposes LT_LANES vectors as a square matrix.
@@ -93,21 +93,21 @@ static inline __attribute__((always_inline)) void vec_transpose(vec *t)
 static inline float vec_sum(vec v)
 {
 #if LT_LANES >= 16
-    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 8));
+    v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 8));
 #endif
 #if LT_LANES >= 8
-    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 4));
+    v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 4));
 #endif
-    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 2));
-    v += __builtin_shuffle(v, (ivec)LT_EACH(LT_TURN, 1));
+    v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 2));
+    v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 1));
     return v[0];
 }
 
 // re and im of n frames as n interleaved complex numbers.
 static inline void cvec_store_some(float *p, cvec c, int n)
 {
-    vec low = __builtin_shuffle(c.re, c.im, (ivec)LT_EACH(LT_ZIP_LOW, 0));
-    vec high = __builtin_shuffle(c.re, c.im, (ivec)LT_EACH(LT_ZIP_LOW, LT_LANES / 2));
+    vec low = __builtin_shufflevector(c.re, c.im, LT_EACH(LT_ZIP_LOW, 0));
+    vec high = __builtin_shufflevector(c.re, c.im, LT_EACH(LT_ZIP_LOW, LT_LANES / 2));
     vec_store_some(p, low, 2 * n);
     if (2 * n > LT_LANES) vec_store_some(p + LT_LANES, high, 2 * n - LT_LANES);
 }
@@ -122,8 +122,9 @@ static inline cvec cvec_load_some(const float *p, int n)
     return c;
 }
 
-// Natural logarithm of normal positive x; a NaN stays one. With x = 2^e m and m in [sqrt(1/2), sqrt(2)) the result is
-// e ln 2 + f - f^2/2 + f^3 P(f), f = m - 1; P interpolates at Chebyshev nodes (error below 8e-9).
+// Natural logarithm of normal positive x; a NaN stays one. With x = 2^e m and m in
+// [sqrt(1/2), sqrt(2)) the result is e ln 2 + f - f^2/2 + f^3 P(f), f = m - 1; P interpolates at
+// Chebyshev nodes (error below 8e-9).
 static inline vec vec_log(vec x)
 {
     ivec bits = (ivec)x - 0x3f3504f3;
