@@ -153,7 +153,7 @@ static lt_status seek_frames(SNDFILE *file, const SF_INFO *info, samples *s, int
     for (int64_t left = offset; left > 0;) {
         int64_t count = left < s->capacity ? left : s->capacity;
         sf_count_t got = sf_readf_float(file, s->data, count);
-        LT_REQUIRE(got > 0, LT_ERR_ARGUMENT, "%s: offset %lld lies beyond the end", path,
+        LT_REQUIRE(got > 0, LT_ERR_FORMAT, "%s: offset %lld lies beyond the end", path,
                    (long long)offset);
         left -= got;
     }
@@ -188,11 +188,10 @@ static lt_status to_tensor(lt_tensor *y, const samples *s, bool mono)
                 out[c * s->frames + i] = s->data[i * channels + c];
         return LT_OK;
     }
-    float scale = 1.0f / (float)channels;
     for (int64_t i = 0; i < s->frames; i++) {
-        float sum = 0;
+        double sum = 0;  // of floats it cannot overflow
         for (int c = 0; c < channels; c++) sum += s->data[i * channels + c];
-        out[i] = sum * scale;
+        out[i] = (float)(sum / channels);
     }
     return LT_OK;
 }
@@ -202,12 +201,12 @@ static lt_status load_open(lt_tensor *y, SNDFILE *file, const SF_INFO *info, sam
 {
     int64_t total = frames_known(info) ? info->frames : -1;
     LT_REQUIRE(total != 0, LT_ERR_FORMAT, "%s: holds no samples", path);
-    LT_REQUIRE(total < 0 || offset < total, LT_ERR_ARGUMENT,
+    LT_REQUIRE(total < 0 || offset < total, LT_ERR_FORMAT,
                "%s: offset %lld lies beyond the end, there are %lld frames", path, (long long)offset,
                (long long)total);
     int64_t left = total < 0 ? -1 : total - offset;
     int64_t wanted = frames < 0 || (left >= 0 && left < frames) ? left : frames;
-    LT_REQUIRE(wanted <= MAX_SAMPLES / s->channels, LT_ERR_ARGUMENT,
+    LT_REQUIRE(wanted <= MAX_SAMPLES / s->channels, LT_ERR_FORMAT,
                "%s: %lld frames of %d channels are too many at once; load parts with offset and frames",
                path, (long long)wanted, s->channels);
     LT_TRY(samples_reserve(s, 4096, path));

@@ -134,11 +134,11 @@ lt_status lt_tensor_as_strided(lt_tensor *y, const lt_tensor *x, int32_t ndim, c
     int64_t bytes, low = offset, high = offset;
     LT_TRY(shape_bytes(&bytes, x->dtype, ndim, shape));
     for (int i = 0; i < ndim; i++) {
-        int64_t reach;
-        LT_REQUIRE(!__builtin_mul_overflow(shape[i] > 0 ? shape[i] - 1 : 0, stride[i], &reach),
-                   LT_ERR_ARGUMENT, "view: stride too large");
-        if (reach < 0) low += reach;
-        else high += reach;
+        int64_t reach, *end;
+        bool fits = !__builtin_mul_overflow(shape[i] > 0 ? shape[i] - 1 : 0, stride[i], &reach);
+        end = fits && reach < 0 ? &low : &high;
+        LT_REQUIRE(fits && !__builtin_add_overflow(*end, reach, end), LT_ERR_ARGUMENT,
+                   "view: stride too large");
     }
     int64_t capacity = x->storage->bytes / dtypes[x->dtype].size;
     LT_REQUIRE(bytes == 0 || (low >= 0 && high < capacity), LT_ERR_ARGUMENT,

@@ -108,7 +108,8 @@ function checkpoint.load(path)
   local tensors, metadata = safetensors.load(path)
   local document = document_of(path, metadata)
   local weights, rest = split(tensors)
-  local state = document.state and restore(document.state, rest, path)
+  local state = document.state
+    and failure.wrap("data", path .. ": its state is damaged: ", restore, document.state, rest, path)
   return weights, state, document.facts
 end
 
