@@ -111,15 +111,6 @@ local function version()
   return 0
 end
 
--- Whether help is asked for; before the recipe's own words end the options.
-local function wants_help(args)
-  for _, arg in ipairs(args) do
-    if arg == "--" then return false end
-    if arg == "--help" or arg == "-h" then return true end
-  end
-  return false
-end
-
 local function dispatch(args)
   local name = table.remove(args, 1)
   if not name or name == "--help" or name == "-h" then
@@ -133,7 +124,7 @@ local function dispatch(args)
     failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
       failure.suggest(name, names))
   end
-  if name ~= "run" and wants_help(args) then return commands.help {name} end
+  if name ~= "run" and run_cli.wants_help(args) then return commands.help {name} end
   if name == "run" and (not args[1] or args[1] == "--help" or args[1] == "-h") then
     if not args[1] then failure.raise("usage", "run: name a recipe; `luatrain recipes` lists them") end
     return commands.help {"run"}

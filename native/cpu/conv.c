@@ -290,6 +290,16 @@ static lt_status bias_gradient(const conv_backward_args *p)
     return lt_column_sums(lt_f32(&p->db), lt_data(&p->dy), p->dy.dtype, lt_numel(&p->dy) / n, n);
 }
 
+// No sample, no gradient: true where dy is empty.
+static bool zero_for_empty(const conv_backward_args *p)
+{
+    if (lt_numel(&p->dy) > 0) return false;
+    zero(&p->dx);
+    zero(&p->dw);
+    zero(&p->db);
+    return true;
+}
+
 static lt_status conv_backward_check(const void *args)
 {
     const conv_backward_args *p = args;
@@ -301,12 +311,7 @@ static lt_status conv_backward_cpu(const void *args)
 {
     const conv_backward_args *p = args;
     const lt_conv_geometry g = geometry(&p->x, &p->dy, &p->w, &p->o);
-    if (lt_numel(&p->dy) == 0) {
-        zero(&p->dx);
-        zero(&p->dw);
-        zero(&p->db);
-        return LT_OK;
-    }
+    if (zero_for_empty(p)) return LT_OK;
     LT_TRY(bias_gradient(p));
     if (lt_present(&p->dw))
         LT_TRY(backward_weights(&g, lt_f32(&p->dw), lt_data(&p->x), lt_data(&p->dy)));
@@ -380,12 +385,7 @@ static lt_status conv_transpose_backward_cpu(const void *args)
 {
     const conv_backward_args *p = args;
     const lt_conv_geometry g = geometry(&p->dy, &p->x, &p->w, &p->o);
-    if (lt_numel(&p->dy) == 0) {
-        zero(&p->dx);
-        zero(&p->dw);
-        zero(&p->db);
-        return LT_OK;
-    }
+    if (zero_for_empty(p)) return LT_OK;
     LT_TRY(bias_gradient(p));
     if (lt_present(&p->dw))
         LT_TRY(backward_weights(&g, lt_f32(&p->dw), lt_data(&p->dy), lt_data(&p->x)));

@@ -1,42 +1,6 @@
-local cases = {}
-local function add(case) cases[#cases + 1] = case end
-local STATES = 1
-
--- fn(x, states..., weights...) with the options of PyTorch's module.
-local function run(options)
-  return function(x, ...)
-    local args = { ... }
-    local weights = { unpack(args, STATES + 1) }
-    if STATES == 2 then return lt.lstm(x, args[1], args[2], weights, options) end
-    return lt.gru(x, args[1], weights, options)
-  end
-end
-
-local T, N, I, H, GATES = 5, 3, 4, 6, 3
-local function inputs(options)
-  local D, L = options.bidirectional and 2 or 1, options.num_layers or 1
-  local list = { options.batch_first and { N, T, I } or { T, N, I } }
-  for _ = 1, STATES do list[#list + 1] = { L * D, N, H } end
-  for layer = 1, L do
-    for _ = 1, D do
-      local part = { { GATES * H, layer == 1 and I or D * H }, { GATES * H, H } }
-      if options.bias ~= false then part[3], part[4] = { GATES * H }, { GATES * H } end
-      for _, shape in ipairs(part) do
-        list[#list + 1] = { shape = shape, low = -0.6, high = 0.6 }
-      end
-    end
-  end
-  return list
-end
-
-for name, options in pairs {
-  one = {}, batch_first = { batch_first = true }, no_bias = { bias = false },
-  bidirectional = { bidirectional = true }, layers = { num_layers = 2 },
-  all = { num_layers = 2, bidirectional = true, batch_first = true },
-} do
-  add { name = name, fn = run(options), inputs = inputs(options), eps = 3e-3 }
-end
-add { name = "long", fn = function(x, ...) return (lt.gru(x, nil, { ... })) end }
+local add, cases = require("recurrent_cases")(1, 3, function(x, states, weights, options)
+  return lt.gru(x, states[1], weights, options)
+end)
 
 add { name = "published states", golden = false, check = function()
   local wi = lt.tensor { { 0.1 }, { 0.2 }, { 0.3 }, { 0.4 }, { 0.5 }, { 0.6 } }

@@ -136,7 +136,8 @@ local function check_arguments(command, name, arguments)
   end
 end
 
-local function wants_help(args)
+--- Whether help is asked for; before the recipe's own words end the options.
+function run.wants_help(args)
   for _, arg in ipairs(args) do
     if arg == "--" then return false end
     if arg == "--help" or arg == "-h" then return true end
@@ -166,7 +167,7 @@ local function execute(recipe, name, command, args)
   local settings = recipe:command_fields(command)
   local options = option_fields(command)
   local all = merge(recipe, options, settings)
-  if wants_help(args) then return command_help(recipe, name, command, options, settings) end
+  if run.wants_help(args) then return command_help(recipe, name, command, options, settings) end
   local values, arguments = config.parse(all, args)
   check_arguments(command, name, arguments)
   local chosen, given = separate(options, values)

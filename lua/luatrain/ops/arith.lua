@@ -143,18 +143,19 @@ functions.sum_to = op.define {
 }
 
 -- ---- arithmetic ---------------------------------------------------------------------------------
+-- The tensor's value for C, or nil, and the number that stands for it.
+local function operands(a, b)
+  return not is_number(a) and a.c or nil, not is_number(b) and b.c or nil,
+    is_number(a) and a or is_number(b) and b or 0
+end
+
 --- a + b; also a + b with the operator.
 methods.add = op.define {
   name = "add", half = true,
   forward = function(_, a, b)
     local y = result("add", a, b, code_for("add", a, b))
-    if is_number(b) then
-      check(C.lt_add_number(y.c, a.c, nil, b))
-    elseif is_number(a) then
-      check(C.lt_add_number(y.c, b.c, nil, a))
-    else
-      check(C.lt_add(y.c, a.c, b.c))
-    end
+    local ac, bc, number = operands(a, b)
+    check(C.lt_add_number(y.c, ac, bc, number))
     return y
   end,
   backward = function(saved, dy)
@@ -174,13 +175,8 @@ methods.sub = op.define {
   name = "sub", half = true,
   forward = function(_, a, b)
     local y = result("sub", a, b, code_for("sub", a, b))
-    if is_number(b) then
-      check(C.lt_sub_number(y.c, a.c, nil, b))
-    elseif is_number(a) then
-      check(C.lt_sub_number(y.c, nil, b.c, a))
-    else
-      check(C.lt_sub(y.c, a.c, b.c))
-    end
+    local ac, bc, number = operands(a, b)
+    check(C.lt_sub_number(y.c, ac, bc, number))
     return y
   end,
   backward = function(saved, dy)
@@ -191,13 +187,8 @@ methods.sub = op.define {
 
 local function product(a, b)
   local y = result("mul", a, b, result_code(a, b))
-  if is_number(b) then
-    check(C.lt_mul_number(y.c, a.c, nil, b))
-  elseif is_number(a) then
-    check(C.lt_mul_number(y.c, b.c, nil, a))
-  else
-    check(C.lt_mul(y.c, a.c, b.c))
-  end
+  local ac, bc, number = operands(a, b)
+  check(C.lt_mul_number(y.c, ac, bc, number))
   return y
 end
 
@@ -220,13 +211,8 @@ methods.mul = op.define {
 local function quotient(a, b)
   local code = result_code(a, b)
   local y = result("div", a, b, is_float(code) and code or F32)
-  if is_number(b) then
-    check(C.lt_div_number(y.c, a.c, nil, b))
-  elseif is_number(a) then
-    check(C.lt_div_number(y.c, nil, b.c, a))
-  else
-    check(C.lt_div(y.c, a.c, b.c))
-  end
+  local ac, bc, number = operands(a, b)
+  check(C.lt_div_number(y.c, ac, bc, number))
   return y
 end
 
@@ -258,12 +244,6 @@ methods.neg = op.define {
   forward = function(_, x) return negated(x) end,
   backward = function(_, dy) return negated(dy) end,
 }
-
--- The tensor's value for C, or nil, and the number that stands for it.
-local function operands(a, b)
-  return not is_number(a) and a.c or nil, not is_number(b) and b.c or nil,
-    is_number(a) and a or is_number(b) and b or 0
-end
 
 --- a to the power b; integers give f32.
 methods.pow = op.define {
