@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 struct lt_lock { int fd; };
@@ -26,6 +28,20 @@ static void note(int fd, const char *text)
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0) return;
 }
 
+// flock without waiting; but where the holder is dead, for up to two seconds: the system closes a dead
+// process's files a little after its end is known, and a program that it was just starting keeps them
+// open until that program takes over.
+static int try_lock(int fd)
+{
+    for (int tries = 0;; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+        int32_t holder = errno == EWOULDBLOCK ? holder_of(fd) : -1;
+        if (holder < 0 || tries == 100 || kill(holder, 0) == 0 || errno != ESRCH) break;
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
+    }
+    return flock(fd, LOCK_EX | LOCK_NB);
+}
+
 lt_status lt_lock_open(lt_lock **out, int32_t *holder, const char *path)
 {
     *out = NULL;
@@ -33,7 +49,7 @@ lt_status lt_lock_open(lt_lock **out, int32_t *holder, const char *path)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     LT_REQUIRE(fd >= 0, LT_ERR_IO, "cannot open %s: %m", path);
     lt_status status = LT_OK;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    if (try_lock(fd) == 0) {
         char number[16];
         snprintf(number, sizeof number, "%d\n", (int)getpid());
         *out = malloc(sizeof **out);

@@ -26,6 +26,12 @@ describe("a file", function()
     lock.release()
     lock.release()
     fs.lock(path).release()
+    -- what a dead holder (a number that no process has) leaves to a child for a moment is waited for
+    fs.write(path, "2147483646\n")
+    os.execute(("flock '%s' sleep 0.3 & sleep 0.1"):format(path))
+    lock = fs.lock(path)
+    assert.is_table(lock)
+    lock.release()
     refused("No such file or directory", fs.lock, fs.join(directory, "none/lock"))
   end)
 

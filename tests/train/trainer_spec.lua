@@ -313,6 +313,16 @@ describe("luatrain run RECIPE train", function()
     assert.equal(2, train(run, "--checkpoint-dir", elsewhere).code)
   end)
 
+  it("evaluates the newest run, also where that has no best checkpoint yet", function()
+    local folder = program.folder()
+    local old, new = fs.join(folder, "runs/toy/b-old"), fs.join(folder, "runs/toy/a-new")
+    assert.equal(0, train(old, "--epochs", "1").code)
+    assert.equal(0, train(new, "--epochs", "1").code)
+    fs.remove(fs.join(new, "checkpoints/best.safetensors"))
+    local result = program.run({"run", toy, "evaluate"}, {directory = folder})
+    assert.is_truthy(result.err:find("a-new/checkpoints/latest.safetensors", 1, true), result.err)
+  end)
+
   it("says when nothing is left to do", function()
     local run = fs.join(program.folder(), "r")
     assert.equal(0, train(run, "--epochs", "1").code)
@@ -338,6 +348,7 @@ describe("luatrain run RECIPE train", function()
       changed('"version":1', '"version":2'), changed('"at":%b{}', '"at":5'),
       changed('"tally":%b{}', '"tally":[1]'),
       changed('"rng":%b{}', '"rng":{"$tensor":"train/gone"}'), changed('"rng":%b{}', '"rng":"x"'),
+      changed('"history":%b{}', '"history":{"$pairs":[1]}'),
       changed('"history":%b{}', '"history":{"text":"["}'), changed('"position":%d+', '"position":"x"'),
       changed('"config":{', '"config":{"epochs":"many",')} do
       safetensors.save(path, tensors, {luatrain = text})
@@ -429,6 +440,16 @@ describe("luatrain run RECIPE train", function()
     for name, t in pairs(saved) do
       for _, value in ipairs(t:flat()) do assert.is_true(value == value, name) end
     end
+  end)
+
+  it("refuses to keep the best of a metric that there is not", function()
+    local trainer = fit({epochs = 1}, {keep = {best = "val_acuracy", mode = "max"}, step = function(m, b)
+      return lt.mse_loss(m(b.x), b.y), {accuracy = 50}
+    end})
+    local ok, e = pcall(trainer.train, trainer)
+    assert.is_false(ok)
+    assert.equal(3, failure.of(e).code)
+    assert.is_truthy(tostring(e):find("'val_acuracy'.*train_accuracy, .*did you mean val_accuracy"), tostring(e))
   end)
 
   it("passes over damaged samples and lists them; too many are an error", function()

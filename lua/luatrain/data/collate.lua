@@ -97,6 +97,13 @@ end
 function collate.batch(samples, types, ids)
   local batch = {ids = ids, size = #samples}
   if #samples == 0 then return batch end
+  for k, sample in ipairs(samples) do
+    for field in pairs(sample) do
+      if samples[1][field] == nil then
+        core.fail("collate: %s has no '%s', %s has", ids[1], tostring(field), ids[k])
+      end
+    end
+  end
   for field, first in pairs(samples[1]) do
     local values, way = {}, types[field]
     for k, sample in ipairs(samples) do

@@ -34,13 +34,16 @@ local function matcher(extensions)
   return function(name) return wanted[fs.extension(name)] and name:sub(1, 1) ~= "." end
 end
 
+-- Links to folders are not followed: they may lead back, and samples would come twice.
 local function walk(directory, wanted, found)
   for _, name in ipairs(fs.list(directory)) do
     local path = fs.join(directory, name)
-    if wanted(name) then
-      found[#found + 1] = path
-    elseif name:sub(1, 1) ~= "." and fs.is_dir(path) then
+    local info = fs.stat(path)
+    local is_folder = info and info.kind == "directory"
+    if is_folder and not info.is_link and name:sub(1, 1) ~= "." then
       walk(path, wanted, found)
+    elseif not is_folder and wanted(name) then
+      found[#found + 1] = path
     end
   end
   return found

@@ -6,6 +6,7 @@
 --
 -- Without gnuplot these raise an error that says so; training goes on without plots.
 local core = require "luatrain.core"
+local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local Tensor = require "luatrain.tensor"
@@ -202,14 +203,18 @@ img{max-width:100%%}</style>
 ]]):format(escape(run.path), escape(run.path), last_row(history), table.concat(pictures, "\n")))
 end
 
---- The curves of a run's history and the page; a missing gnuplot is said in the journal.
+--- The curves of a run's history and the page; what cannot be drawn is said in the journal.
 function report.training(run, history, journal)
   fs.mkdir(run:file "report")
   if next(history) == nil then return end
   if report.available() then
     for what, curves in pairs(group(history)) do
       local name = what:gsub("[^%w_.-]", "_") .. ".png"
-      report.curves(run:file("report", name), curves, {title = what, x = "epoch"})
+      local ok, e = pcall(report.curves, run:file("report", name), curves, {title = what, x = "epoch"})
+      if not ok then
+        if failure.kind(e) ~= "io" then error(e, 0) end
+        journal:line("no plot: %s", tostring(e))
+      end
     end
   else
     journal:line("no plots: the program gnuplot is not installed")

@@ -40,11 +40,12 @@ function Context:checkpoint_path()
     return self.found
   end
   local base = commands.base(self.recipe)
+  local run = runs.newest(base, "best", "latest")
   for _, name in ipairs {"best", "latest"} do
-    local run = runs.newest(base, name)
-    if run then
-      self.found = fs.join(runs.folder(run), name .. ".safetensors")
-      return self.found
+    local path = run and fs.join(runs.folder(run), name .. ".safetensors")
+    if path and fs.is_file(path) then
+      self.found = path
+      return path
     end
   end
   failure.raise("data", "no checkpoint below %s; train first or give --checkpoint FILE", base)

@@ -55,14 +55,18 @@ function run.folder(path)
   return fs.join(path, type(name) == "string" and name ~= "" and name or "checkpoints")
 end
 
---- The newest run below `base` that has the checkpoint `name`; nil where there is none.
-function run.newest(base, name)
+--- The run below `base` with the newest checkpoint of one of the given names ("latest", "best"); nil
+-- where there is none.
+function run.newest(base, ...)
   if not fs.is_dir(base) then return nil end
   local best, best_time
   for _, entry in ipairs(fs.list(base)) do
-    local info = fs.stat(fs.join(run.folder(fs.join(base, entry)), name .. ".safetensors"))
-    if info and info.kind == "file" and (not best or info.modified > best_time) then
-      best, best_time = fs.join(base, entry), info.modified
+    local path = fs.join(base, entry)
+    for _, name in ipairs {...} do
+      local info = fs.stat(fs.join(run.folder(path), name .. ".safetensors"))
+      if info and info.kind == "file" and (not best or info.modified > best_time) then
+        best, best_time = path, info.modified
+      end
     end
   end
   return best
@@ -92,8 +96,9 @@ end
 --- An error where another process trains in this directory.
 function run.refuse_busy(path)
   if not fs.is_dir(path) then return end
-  local lock, holder = take(path)
-  if not lock and holder ~= 0 then refuse(path, holder) end
+  if held[path] then return end
+  local lock, holder = fs.lock(fs.join(path, ".lock"))
+  if lock then lock.release() elseif holder ~= 0 then refuse(path, holder) end
 end
 
 --- Opens a run directory, making it where it is missing, and locks it until Run:close. options: recipe
