@@ -9,6 +9,7 @@
 // hdf5_cache.c    decoded chunks, shared by all threads, bounded in bytes
 // hdf5_read.c     rows into tensors
 // hdf5_write.c    whole files and additions to them
+// hdf5_append.c   rows into their chunks
 #ifndef LT_HDF5_H
 #define LT_HDF5_H
 

@@ -1,9 +1,8 @@
 // hdf5_write: whole HDF5 files, and additions to them.
 //
 // libhdf5 loses data when it is killed while appending, so a file is written under a temporary name
-// and takes its place only when it is whole and on the disk. Chunks are filtered here, several at a
-// time, and handed to the library as they are to lie in the file.
-#include "data/hdf5.h"
+// and takes its place only when it is whole and on the disk. (hdf5_append.c fills its chunks.)
+#include "data/hdf5_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,34 +12,13 @@
 
 #include <linux/fs.h>
 
-struct lt_hdf5_sink {
-    lt_hdf5_writer *writer;
-    lt_hdf5_sink *next;
-    char *name;
-    hid_t id, type;
-    lt_hdf5_layout layout;
-    hdf5_grid grid;
-    hdf5_pipeline pipeline;
-    int64_t rows, row_bytes;
-    uint8_t *buffer;         // rows that do not fill their chunks yet
-    int64_t buffered;        // rows in it
-    uint8_t *chunk;          // one chunk, cut out of the rows
-};
-
-struct lt_hdf5_writer {
-    char *path, *temporary;
-    hid_t id, links;
-    lt_hdf5_sink *sinks;
-};
-
 // ---- opening -----------------------------------------------------------------------------------
 
 static void sink_free(lt_hdf5_sink *s)
 {
     if (s->type > 0) h5.H5Tclose(s->type);
     if (s->id > 0) h5.H5Dclose(s->id);
-    free(s->buffer);
-    free(s->chunk);
+    hdf5_sink_release(s);
     free(s->name);
     free(s);
 }
@@ -228,17 +206,6 @@ static lt_status plan(lt_hdf5_sink *s, const char *path)
     return LT_OK;
 }
 
-static lt_status buffers(lt_hdf5_sink *s, const char *path)
-{
-    const hdf5_grid *g = &s->grid;
-    if (!s->layout.chunk[0]) return LT_OK;
-    s->buffer = malloc((size_t)(g->chunk[0] * s->row_bytes) + 1);
-    s->chunk = malloc((size_t)g->chunk_bytes + 1);
-    LT_REQUIRE(s->buffer && s->chunk, LT_ERR_MEMORY, "%s: '%s': out of memory for chunks of %lld bytes", path,
-               s->name, (long long)g->chunk_bytes);
-    return LT_OK;
-}
-
 static lt_status make_group(lt_hdf5_writer *w, const char *name)
 {
     hid_t create = h5.H5Pcreate(h5.H5P_CLS_GROUP_CREATE_ID_g);
@@ -312,7 +279,7 @@ lt_status lt_hdf5_sink_open(lt_hdf5_sink **out, lt_hdf5_writer *w, const char *n
     s->writer = w;
     s->layout = *layout;
     lt_status status = plan(s, w->path);
-    if (status == LT_OK) status = buffers(s, w->path);
+    if (status == LT_OK) status = hdf5_sink_prepare(s);
     bool entered = status == LT_OK && (status = hdf5_enter()) == LT_OK;
     if (entered) {
         status = make_way(w, name, layout->replace);
@@ -328,143 +295,7 @@ lt_status lt_hdf5_sink_open(lt_hdf5_sink **out, lt_hdf5_writer *w, const char *n
     return status;
 }
 
-int64_t lt_hdf5_sink_rows(const lt_hdf5_sink *sink) { return sink->rows; }
-
-// ---- appending ---------------------------------------------------------------------------------
-
-// Copies the part of `count` rows that belongs to cell `cell` into the chunk, the rest of which is 0.
-static void cut_chunk(lt_hdf5_sink *s, const uint8_t *rows, int64_t count, int64_t cell)
-{
-    const hdf5_grid *g = &s->grid;
-    int64_t at[LT_MAX_DIMS] = {0}, n[LT_MAX_DIMS], index[LT_MAX_DIMS] = {0};
-    bool whole = count == g->chunk[0];
-    n[0] = count;
-    for (int d = g->ndim - 1; d >= 1; d--) {
-        at[d] = cell % g->cells[d] * g->chunk[d];
-        n[d] = g->shape[d] - at[d] < g->chunk[d] ? g->shape[d] - at[d] : g->chunk[d];
-        cell /= g->cells[d];
-        whole = whole && n[d] == g->chunk[d];
-    }
-    if (!whole) memset(s->chunk, 0, (size_t)g->chunk_bytes);
-    const int last = g->ndim - 1;
-    const size_t piece = (size_t)(n[last] * g->element);
-    for (;;) {
-        int64_t from = 0, to = 0;
-        for (int d = 0; d < g->ndim; d++) {
-            from = from * g->shape[d] + at[d] + index[d];
-            to = to * g->chunk[d] + index[d];
-        }
-        memcpy(s->chunk + to * g->element, rows + from * g->element, piece);
-        int d = last - 1;
-        while (d >= 0 && ++index[d] == n[d]) index[d--] = 0;
-        if (d < 0) break;
-    }
-}
-
-static lt_status write_chunk(lt_hdf5_sink *s, const uint8_t *data, int64_t row, int64_t cell)
-{
-    const hdf5_grid *g = &s->grid;
-    hsize_t offset[LT_MAX_DIMS] = {(hsize_t)row};
-    for (int d = g->ndim - 1; d >= 1; d--) {
-        offset[d] = (hsize_t)(cell % g->cells[d] * g->chunk[d]);
-        cell /= g->cells[d];
-    }
-    void *packed = NULL;
-    int64_t stored = g->chunk_bytes;
-    uint32_t mask = 0;
-    if (s->pipeline.count) LT_TRY(hdf5_encode(&packed, &stored, &mask, data, g->chunk_bytes, &s->pipeline));
-    lt_status status = hdf5_enter();
-    if (status == LT_OK) {
-        if (h5.H5Dwrite_chunk(s->id, H5P_DEFAULT, mask, offset, (size_t)stored, packed ? packed : data) < 0)
-            status = hdf5_fail(LT_ERR_IO, "cannot write %s: '%s', row %lld", s->writer->path, s->name,
-                               (long long)row + 1);
-        hdf5_leave();
-    }
-    free(packed);
-    return status;
-}
-
-// One row of chunks: `count` rows that begin at `row`, which begins a chunk.
-static lt_status write_chunks(lt_hdf5_sink *s, const uint8_t *rows, int64_t row, int64_t count)
-{
-    const hdf5_grid *g = &s->grid;
-    const int64_t across = g->cells[0] ? g->chunks / g->cells[0] : 0;
-    const bool as_they_are = count * s->row_bytes == g->chunk_bytes && across == 1;
-    for (int64_t cell = 0; cell < across; cell++) {
-        if (!as_they_are) cut_chunk(s, rows, count, cell);
-        LT_TRY(write_chunk(s, as_they_are ? rows : s->chunk, row, cell));
-    }
-    return LT_OK;
-}
-
-static lt_status write_contiguous(lt_hdf5_sink *s, const uint8_t *rows, int64_t count)
-{
-    const hdf5_grid *g = &s->grid;
-    hsize_t start[LT_MAX_DIMS] = {(hsize_t)s->rows}, n[LT_MAX_DIMS] = {(hsize_t)count};
-    for (int d = 1; d < g->ndim; d++) n[d] = (hsize_t)g->shape[d];
-    LT_TRY(hdf5_enter());
-    hid_t memory = h5.H5Screate_simple(g->ndim, n, NULL), file = h5.H5Dget_space(s->id);
-    bool good = h5.H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, n, NULL) >= 0
-        && h5.H5Dwrite(s->id, s->type, memory, file, H5P_DEFAULT, rows) >= 0;
-    lt_status status = good ? LT_OK : hdf5_fail(LT_ERR_IO, "cannot write %s: '%s', row %lld", s->writer->path,
-                                                s->name, (long long)s->rows + 1);
-    h5.H5Sclose(file);
-    h5.H5Sclose(memory);
-    hdf5_leave();
-    return status;
-}
-
-static lt_status append_chunked(lt_hdf5_sink *s, const uint8_t *rows, int64_t count)
-{
-    const hdf5_grid *g = &s->grid;
-    while (count > 0) {
-        const int64_t start = s->rows - s->buffered;  // the row that begins the open chunk
-        int64_t room = g->chunk[0];
-        if (g->shape[0] - start < room) room = g->shape[0] - start;
-        if (s->buffered == 0 && count >= room) {
-            LT_TRY(write_chunks(s, rows, start, room));
-            s->rows += room;
-            rows += room * s->row_bytes;
-            count -= room;
-            continue;
-        }
-        const int64_t n = count < room - s->buffered ? count : room - s->buffered;
-        memcpy(s->buffer + s->buffered * s->row_bytes, rows, (size_t)(n * s->row_bytes));
-        s->buffered += n;
-        s->rows += n;
-        rows += n * s->row_bytes;
-        count -= n;
-        if (s->buffered == room) {
-            s->buffered = 0;
-            LT_TRY(write_chunks(s, s->buffer, start, room));
-        }
-    }
-    return LT_OK;
-}
-
-lt_status lt_hdf5_sink_append(lt_hdf5_sink *s, const lt_tensor *rows)
-{
-    const char *path = s->writer->path;
-    const hdf5_grid *g = &s->grid;
-    LT_REQUIRE(rows->storage && rows->dtype == s->layout.dtype && lt_tensor_is_contiguous(rows),
-               LT_ERR_ARGUMENT, "%s: '%s' takes contiguous %s tensors", path, s->name,
-               lt_dtype_name(s->layout.dtype));
-    bool fits = rows->ndim == g->ndim;
-    for (int d = 1; d < g->ndim; d++) fits = fits && rows->shape[d] == g->shape[d];
-    LT_REQUIRE(fits, LT_ERR_ARGUMENT, "%s: rows %s do not fit into '%s', whose rows are %s of the shape given",
-               path, LT_SHAPE(rows), s->name, "the part after the first dimension");
-    LT_REQUIRE(rows->shape[0] <= g->shape[0] - s->rows, LT_ERR_ARGUMENT,
-               "%s: '%s' was made for %lld rows, it has %lld and gets %lld more", path, s->name,
-               (long long)g->shape[0], (long long)s->rows, (long long)rows->shape[0]);
-    if (lt_numel(rows) == 0) {
-        s->rows += rows->shape[0];
-        return LT_OK;
-    }
-    if (s->layout.chunk[0]) return append_chunked(s, lt_data(rows), rows->shape[0]);
-    LT_TRY(write_contiguous(s, lt_data(rows), rows->shape[0]));
-    s->rows += rows->shape[0];
-    return LT_OK;
-}
+// ---- strings -----------------------------------------------------------------------------------
 
 lt_status lt_hdf5_write_strings(lt_hdf5_writer *w, const char *name, const char *text, int64_t n,
                                 int64_t width, bool replace)
@@ -570,6 +401,7 @@ static lt_status all_full(const lt_hdf5_writer *w)
 lt_status lt_hdf5_commit(lt_hdf5_writer *w)
 {
     lt_status status = all_full(w);
+    for (lt_hdf5_sink *s = w->sinks; s && status == LT_OK; s = s->next) status = hdf5_sink_finish(s);
     if (status == LT_OK && (status = hdf5_enter()) == LT_OK) {
         bool good = h5.H5Fflush(w->id, H5F_SCOPE_GLOBAL) >= 0;
         if (!close_all(w) || !good) status = hdf5_fail(LT_ERR_IO, "cannot write %s", w->path);

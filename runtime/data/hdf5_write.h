@@ -1,0 +1,52 @@
+// hdf5_write.h: what the two halves of the HDF5 writer share.
+#ifndef LT_HDF5_WRITE_H
+#define LT_HDF5_WRITE_H
+
+#include "data/hdf5.h"
+
+// A chunk being filtered by a thread of its own.
+typedef struct hdf5_slot {
+    pthread_t thread;
+    bool busy;
+    uint8_t *rows;           // the chunk
+    int64_t row;             // its first row
+    const hdf5_pipeline *pipeline;
+    int64_t bytes, stored;
+    uint32_t mask;
+    void *packed;
+    lt_status status;
+    char error[256];
+} hdf5_slot;
+
+enum { HDF5_MAX_SLOTS = 8 };
+
+struct lt_hdf5_sink {
+    lt_hdf5_writer *writer;
+    lt_hdf5_sink *next;
+    char *name;
+    hid_t id, type;
+    lt_hdf5_layout layout;
+    hdf5_grid grid;
+    hdf5_pipeline pipeline;
+    int64_t rows, row_bytes;
+    uint8_t *buffer;         // rows that do not fill their chunks yet
+    int64_t buffered;        // rows in it
+    uint8_t *chunk;          // one chunk, cut out of the rows
+    int32_t slots, turn;     // slots 0: chunks are filtered by the caller
+    hdf5_slot slot[HDF5_MAX_SLOTS];
+};
+
+struct lt_hdf5_writer {
+    char *path, *temporary;
+    hid_t id, links;
+    lt_hdf5_sink *sinks;
+};
+
+// Memory for the rows of a sink whose layout is known.
+lt_status hdf5_sink_prepare(lt_hdf5_sink *s);
+// Writes what is still being filtered.
+lt_status hdf5_sink_finish(lt_hdf5_sink *s);
+// Waits for threads and frees the memory of hdf5_sink_prepare.
+void hdf5_sink_release(lt_hdf5_sink *s);
+
+#endif
