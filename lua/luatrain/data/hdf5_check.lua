@@ -131,8 +131,9 @@ function hdf5_check.check(path, options)
   -- Standard output and error come together, in whatever order they were flushed.
   local lines, last = ("\n" .. output):gsub("\nluatrain: [^\n]*", ""):gsub("^\n", ""),
     ("\n" .. output):match "\nluatrain: ([^\n]*)"
+  if not last then failure.raise("data", "%s: HDF5's library crashes on it: damaged", path) end
   local kinds = {[4] = "data", [5] = "io", [6] = "device"}
-  local e = failure.new(kinds[result.code] or "run", last or ("%s: the check failed"):format(path))
+  local e = failure.new(kinds[result.code] or "run", last)
   e.output = lines
   error(e, 0)
 end
