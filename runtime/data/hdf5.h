@@ -38,7 +38,7 @@
     X(H5Pset_alloc_time) X(H5Pset_fill_time) X(H5Pset_char_encoding) \
     X(H5Zfilter_avail) \
     X(H5Oopen) X(H5Oclose) X(H5Oget_info2) X(H5Oget_info_by_name2) X(H5Lget_info) X(H5Lget_val) \
-    X(H5Lexists) X(H5Ldelete) X(H5Literate) X(H5Gopen2) X(H5Gclose) X(H5Gcreate2) \
+    X(H5Lexists) X(H5Ldelete) X(H5Literate) X(H5Gclose) X(H5Gcreate2) \
     X(H5Dopen2) X(H5Dcreate2) X(H5Dclose) X(H5Dget_create_plist) X(H5Dget_space) X(H5Dget_type) \
     X(H5Dget_offset) X(H5Dget_space_status) X(H5Dread) X(H5Dwrite) X(H5Dread_chunk) \
     X(H5Dwrite_chunk) X(H5Dget_chunk_storage_size) X(H5Dvlen_reclaim) \
@@ -49,13 +49,13 @@
     X(H5Tget_member_value) X(H5Tis_variable_str) X(H5Tget_cset) X(H5Tset_cset) X(H5Tset_size) \
     X(H5Tset_strpad) X(H5Tget_strpad) X(H5Tset_fields) X(H5Tset_precision) X(H5Tset_ebias) \
     X(H5Tenum_create) X(H5Tenum_insert) X(H5Tcopy) X(H5Tclose) X(H5Tequal) X(H5free_memory) \
-    X(H5Aget_num_attrs) X(H5Aopen_by_idx) X(H5Aopen) X(H5Aexists) X(H5Adelete) X(H5Aclose) \
+    X(H5Aget_num_attrs) X(H5Aopen_by_idx) X(H5Aexists) X(H5Adelete) X(H5Aclose) \
     X(H5Aget_name) X(H5Aget_type) X(H5Aget_space) X(H5Aread) X(H5Awrite) X(H5Acreate2)
 
 // Identifiers that the library keeps in variables.
 #define HDF5_IDS(X) \
     X(H5T_NATIVE_FLOAT_g) X(H5T_NATIVE_DOUBLE_g) X(H5T_NATIVE_INT32_g) X(H5T_NATIVE_INT64_g) \
-    X(H5T_NATIVE_UINT8_g) X(H5T_NATIVE_INT8_g) X(H5T_IEEE_F32LE_g) X(H5T_IEEE_F64LE_g) \
+    X(H5T_NATIVE_UINT8_g) X(H5T_IEEE_F32LE_g) X(H5T_IEEE_F64LE_g) \
     X(H5T_STD_I64LE_g) X(H5T_STD_I32LE_g) X(H5T_STD_U8LE_g) X(H5T_STD_I8LE_g) X(H5T_C_S1_g) \
     X(H5P_CLS_FILE_ACCESS_ID_g) X(H5P_CLS_DATASET_ACCESS_ID_g) X(H5P_CLS_DATASET_CREATE_ID_g) \
     X(H5P_CLS_LINK_CREATE_ID_g) X(H5P_CLS_GROUP_CREATE_ID_g) X(H5P_CLS_FILE_CREATE_ID_g)

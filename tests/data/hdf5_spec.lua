@@ -242,6 +242,20 @@ describe("writing HDF5", function()
     assert.same({1, 1, 1}, open:dataset "x":read():flat())  -- who had it open still has the old one
     open:close()
     f:close()
-    assert.error_matches(function() f:dataset("x"):read() end, "has been closed")
+    local set, sink, writer = open.sets.x, nil, nil
+    for _, use in ipairs {function() set:read() end, function() set:rows {1} end, function() open:strings "x" end,
+      function() open:dataset "x" end, function() open:keys() end, function() open:has "x" end,
+      function() open:attributes() end} do
+      assert.error_matches(use, "extended.h5: this file has been closed")
+    end
+    hdf5.write(path "sink.h5", function(w)
+      writer, sink = w, w:dataset("x", {shape = {2}})
+      sink:append(lt.zeros(2))
+    end)
+    for _, use in ipairs {function() sink:append(lt.zeros(1)) end, function() sink:size() end,
+      function() writer:tensor("y", lt.zeros(1)) end, function() writer:attributes("/", {a = 1}) end,
+      function() writer:strings("z", {"a"}) end} do
+      assert.error_matches(use, "sink.h5: this file has been written")
+    end
   end)
 end)

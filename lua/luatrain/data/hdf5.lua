@@ -134,6 +134,7 @@ end
 -- be read, or nil), .direct (threads read it themselves, beside each other), .chunk_bytes.
 -- Integers of one and two bytes are read as i32, unsigned ones of four as i64 (u8 stays u8).
 function File:dataset(name)
+  handle_of(self)
   local known = self.sets[name]
   if known then return known end
   local set = open_set(self, name)

@@ -87,7 +87,10 @@ function Sink:append(rows)
 end
 
 --- Rows appended so far.
-function Sink:size() return tonumber(C.lt_hdf5_sink_rows(self.sink)) end
+function Sink:size()
+  handle_of(self.writer)
+  return tonumber(C.lt_hdf5_sink_rows(self.sink))
+end
 
 --- Writes a whole tensor; options as in :dataset, without shape and dtype.
 function Writer:tensor(name, tensor, options)
