@@ -36,7 +36,8 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
 `luatrain run RECIPE COMMAND --help` all settings. Settings come from the command line, then from
 --config FILE (.yaml, .json, .lua), then from the recipe's defaults.]],
   recipes = "usage: luatrain recipes\n\nLists the recipes in reach, with their summary and file.",
-  info = "usage: luatrain info FILE...\n\nDescribes safetensors, HDF5, audio and MIDI files and run directories.",
+  info = "usage: luatrain info FILE...\n\n"
+    .. "Describes safetensors, HDF5, audio and MIDI files and run directories.",
   data = [[
 usage: luatrain data check FILE...
 

@@ -254,7 +254,8 @@ static void learn_filters(lt_hdf5_set *s, hid_t create)
         filter_name(name, sizeof name, id, own);
         s->pipeline.id[i] = id;
         s->pipeline.value[i] = (int32_t)values[0];
-        if (id == H5Z_FILTER_SHUFFLE && (count == 0 || values[0] == 0)) s->pipeline.value[i] = s->grid.element;
+        if (id == H5Z_FILTER_SHUFFLE && (count == 0 || values[0] == 0))
+            s->pipeline.value[i] = s->grid.element;
         snprintf(s->filters + at, sizeof s->filters - at, id == H5Z_FILTER_DEFLATE ? "%s%s(%u)" : "%s%s",
                  at ? ", " : "", name, values[0]);
         if (id < 0 || h5.H5Zfilter_avail(id) <= 0)

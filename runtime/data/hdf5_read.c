@@ -61,7 +61,8 @@ static lt_status raw_by_library(void **raw, int64_t *stored, uint32_t *mask, lt_
     }
     if (status == LT_OK && bytes > 0) {
         *raw = bytes <= (hsize_t)s->file->source.bytes ? malloc((size_t)bytes) : NULL;
-        if (!*raw) status = lt_fail(LT_ERR_FORMAT, "it is said to have %llu bytes", (unsigned long long)bytes);
+        if (!*raw)
+            status = lt_fail(LT_ERR_FORMAT, "it is said to have %llu bytes", (unsigned long long)bytes);
         else if (h5.H5Dread_chunk(s->id, H5P_DEFAULT, offset, mask, *raw) < 0)
             status = hdf5_fail(LT_ERR_FORMAT, "it cannot be read");
     }

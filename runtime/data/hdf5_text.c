@@ -150,8 +150,8 @@ lt_status lt_hdf5_strings(lt_buffer *text, lt_hdf5_set *s, int64_t first, int64_
     *text = (lt_buffer){NULL, 0};
     LT_REQUIRE(!s->problem[0], LT_ERR_FORMAT, "%s: data set '%s': %s", path, s->name, s->problem);
     LT_REQUIRE(s->kind == HDF5_STRINGS, LT_ERR_FORMAT, "%s: '%s' holds no strings", path, s->name);
-    LT_REQUIRE(s->grid.ndim == 1, LT_ERR_FORMAT, "%s: '%s' has %d dimensions; lists of strings have one", path,
-               s->name, s->grid.ndim);
+    LT_REQUIRE(s->grid.ndim == 1, LT_ERR_FORMAT, "%s: '%s' has %d dimensions; lists of strings have one",
+               path, s->name, s->grid.ndim);
     LT_REQUIRE(first >= 0 && n >= 0 && n <= s->grid.shape[0] - first, LT_ERR_ARGUMENT,
                "%s: strings %lld to %lld of '%s', it has %lld", path, (long long)first + 1,
                (long long)(first + n), s->name, (long long)s->grid.shape[0]);
@@ -246,7 +246,8 @@ static lt_status attribute_values(lt_hdf5_attribute *a, hid_t id)
     return status;
 }
 
-static lt_status attribute_get(lt_hdf5_attribute *a, lt_hdf5 *f, hid_t object, const char *name, int64_t index)
+static lt_status attribute_get(lt_hdf5_attribute *a, lt_hdf5 *f, hid_t object, const char *name,
+                               int64_t index)
 {
     int n = h5.H5Aget_num_attrs(object);
     if (n < 0) return hdf5_fail(LT_ERR_FORMAT, "%s: the attributes of '%s' are damaged", f->path, name);

@@ -63,7 +63,8 @@ static bool copy_content(int from, int to)
     off_t size = lseek(from, 0, SEEK_END), at = 0;
     while (at < size) {
         off_t in = at, out = at;
-        ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(size - at > 1 << 30 ? 1 << 30 : size - at), 0);
+        size_t piece = (size_t)(size - at > 1 << 30 ? 1 << 30 : size - at);
+        ssize_t n = copy_file_range(from, &in, to, &out, piece, 0);
         if (n <= 0) break;
         at += n;
     }
@@ -121,7 +122,8 @@ lt_status lt_hdf5_create(lt_hdf5_writer **out, const char *path, bool extend)
     if (w) w->path = strdup(path);
     if (w) w->temporary = strdup(name.data);
     lt_buffer_release(&name);
-    lt_status status = w && w->path && w->temporary ? LT_OK : lt_fail(LT_ERR_MEMORY, "%s: out of memory", path);
+    bool made = w && w->path && w->temporary;
+    lt_status status = made ? LT_OK : lt_fail(LT_ERR_MEMORY, "%s: out of memory", path);
     if (status == LT_OK && extend) status = copy_file(path, w->temporary);
     if (status == LT_OK && (status = hdf5_enter()) == LT_OK) {
         status = open_temporary(w, extend);
@@ -189,7 +191,8 @@ static lt_status plan(lt_hdf5_sink *s, const char *path)
             return lt_fail(LT_ERR_ARGUMENT, "%s: '%s' is too large", path, s->name);
         if (l->chunk[0] == 0) continue;
         LT_REQUIRE(l->chunk[d] >= 1 && l->chunk[d] < INT32_MAX, LT_ERR_ARGUMENT,
-                   "%s: '%s': a chunk of %lld along dimension %d", path, s->name, (long long)l->chunk[d], d + 1);
+                   "%s: '%s': a chunk of %lld along dimension %d", path, s->name, (long long)l->chunk[d],
+                   d + 1);
         g->chunk[d] = l->chunk[d];
         g->cells[d] = (g->shape[d] + g->chunk[d] - 1) / g->chunk[d];
         g->chunks *= g->cells[d];
@@ -338,8 +341,8 @@ static lt_status write_attribute(lt_hdf5_writer *w, const char *name, const char
     if (h5.H5Aexists(object, attribute) > 0) h5.H5Adelete(object, attribute);
     hid_t id = h5.H5Acreate2(object, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
     bool good = id >= 0 && (count == 0 || h5.H5Awrite(id, memory, values) >= 0);
-    lt_status status = good ? LT_OK : hdf5_fail(LT_ERR_IO, "%s: the attribute '%s' of '/%s' cannot be written",
-                                                w->path, attribute, name);
+    lt_status status = good ? LT_OK
+        : hdf5_fail(LT_ERR_IO, "%s: the attribute '%s' of '/%s' cannot be written", w->path, attribute, name);
     if (id >= 0) h5.H5Aclose(id);
     if (space >= 0) h5.H5Sclose(space);
     h5.H5Oclose(object);

@@ -60,7 +60,8 @@ describe("luatrain data check", function()
       for _ = 1, 2 do at = text:find("\120\94", at + 1, true) end
       return text:sub(1, at + 9) .. "\255\0\255" .. text:sub(at + 13)
     end)
-    local result = fails(4, path, "chunk.h5: data set 'audio', chunk 2 of 5 (rows 9 to 16): its gzip data is damaged")
+    local result = fails(4, path,
+      "chunk.h5: data set 'audio', chunk 2 of 5 (rows 9 to 16): its gzip data is damaged")
     assert.is_truthy(result.out:find("audio[^\n]*DAMAGED in 1 places"))
     assert.is_truthy(result.out:find("features/mel[^\n]*whole"))
     assert.is_truthy(hdf5.open(path):dataset("audio"):read(1, 8))  -- the others are still read

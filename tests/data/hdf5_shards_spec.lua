@@ -1,7 +1,6 @@
 local lt = require "luatrain"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
-local process = require "luatrain.process"
 local program = require "program"
 local hdf5 = lt.data.hdf5
 
@@ -52,7 +51,8 @@ describe("shards", function()
     local ok, e = pcall(hdf5.shards, path "some", {seed = 2, list = {1, 2}, more = true})
     assert.is_false(ok)
     assert.equal(3, failure.of(e).code)
-    assert.is_truthy(tostring(e):find("more (was not set, is true), seed (was 1, is 2)", 1, true), tostring(e))
+    assert.is_truthy(tostring(e):find("more (was not set, is true), seed (was 1, is 2)", 1, true),
+      tostring(e))
     ok, e = pcall(shards.assemble, shards, path "some.h5", 3)
     assert.is_false(ok)
     assert.is_truthy(tostring(e):find("2 of 3 shards are missing, the first is number 1", 1, true))

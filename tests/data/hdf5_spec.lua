@@ -1,5 +1,4 @@
 local lt = require "luatrain"
-local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local hdf5 = lt.data.hdf5
 
@@ -243,9 +242,9 @@ describe("writing HDF5", function()
     open:close()
     f:close()
     local set, sink, writer = open.sets.x, nil, nil
-    for _, use in ipairs {function() set:read() end, function() set:rows {1} end, function() open:strings "x" end,
-      function() open:dataset "x" end, function() open:keys() end, function() open:has "x" end,
-      function() open:attributes() end} do
+    for _, use in ipairs {function() set:read() end, function() set:rows {1} end,
+      function() open:strings "x" end, function() open:dataset "x" end, function() open:keys() end,
+      function() open:has "x" end, function() open:attributes() end} do
       assert.error_matches(use, "extended.h5: this file has been closed")
     end
     hdf5.write(path "sink.h5", function(w)

@@ -171,7 +171,8 @@ describe("a data set of an HDF5 file", function()
         table.sort(told)
         assert.same({17, 18, 19, 20, 21, 22, 23, 24}, told)
         local words = loader.damaged[1].text
-        assert.is_truthy(words:find("damaged.h5: data set 'sound', chunk 3 of 13 (rows 17 to 24)", 1, true), words)
+        local wanted = "damaged.h5: data set 'sound', chunk 3 of 13 (rows 17 to 24)"
+        assert.is_truthy(words:find(wanted, 1, true), words)
         local strict = open({file = damaged, map = map}, {workers = workers, max_damaged = 0})
         local ok, e = pcall(function() for _ in strict:epoch(1) do end end)
         strict:close()

@@ -23,7 +23,9 @@ describe("h5py", function()
 
   local function test(name, f)
     it(name, function()
-      if not available then return pending("no h5py for " .. python .. " (LUATRAIN_PEER_PYTHON names another)") end
+      if not available then
+        return pending("no h5py for " .. python .. " (LUATRAIN_PEER_PYTHON names another)")
+      end
       f()
     end)
   end
@@ -36,8 +38,9 @@ describe("h5py", function()
 
   test("reads what luatrain writes", function()
     local path = fs.join(folder, "ours.h5")
-    local layouts = {plain = {}, chunks = {chunk = {3, 4}}, gzip = {gzip = 6}, shuffle_gzip = {gzip = 1, shuffle = true,
-      chunk = {5, 7}}, gzip_sum = {gzip = 9, fletcher32 = true, chunk = {1, 7}}, sum = {fletcher32 = true}}
+    local layouts = {plain = {}, chunks = {chunk = {3, 4}}, gzip = {gzip = 6},
+      shuffle_gzip = {gzip = 1, shuffle = true, chunk = {5, 7}},
+      gzip_sum = {gzip = 9, fletcher32 = true, chunk = {1, 7}}, sum = {fletcher32 = true}}
     hdf5.write(path, function(w)
       for layout, options in pairs(layouts) do
         for _, dtype in ipairs {"f32", "f64", "f16", "i64", "i32", "u8", "bool"} do

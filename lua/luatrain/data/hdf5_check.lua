@@ -103,7 +103,8 @@ function hdf5_check.here(path, content)
   local problems = hdf5_check.inspect(path, content, print)
   for i = 2, #problems do print("  wrong: " .. problems[i]) end
   if #problems > 0 then
-    failure.raise("data", "%s%s", problems[1], #problems > 1 and (" (and %d more)"):format(#problems - 1) or "")
+    local more = #problems > 1 and (" (and %d more)"):format(#problems - 1) or ""
+    failure.raise("data", "%s%s", problems[1], more)
   end
 end
 
@@ -117,7 +118,9 @@ end
 function hdf5_check.check(path, options)
   options = options or {}
   local info = fs.stat(path)
-  if not info or info.kind ~= "file" then failure.raise("io", "cannot open %s: there is no such file", path) end
+  if not info or info.kind ~= "file" then
+    failure.raise("io", "cannot open %s: there is no such file", path)
+  end
   local result = process.run({ffi.string(core.C.lt_program_path()), "data",
     options.structure and "structure-here" or "check-here", path},
     {timeout = options.timeout or 60 + info.bytes / 2e7})

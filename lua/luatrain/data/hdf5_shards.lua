@@ -46,8 +46,8 @@ function hdf5_shards.shards(folder, key)
   if fs.is_file(path) then
     local changed = difference(json.load(path), json.decode(text))
     if changed then
-      failure.raise("config", "%s: these shards were made with other settings: %s; remove the folder, or name another",
-        folder, changed)
+      failure.raise("config", "%s: these shards were made with other settings: %s; remove the folder, "
+        .. "or name another", folder, changed)
     end
   else
     fs.write(path, text .. "\n")
@@ -96,11 +96,13 @@ local function survey(self, n)
     for _, name in ipairs(names) do
       local set = file:dataset(name)
       if i == 1 then
-        sets[#sets + 1] = {name = name, shape = set.shape, dtype = set.dtype, kind = set.kind, rows = 0, strings = {}}
+        sets[#sets + 1] = {name = name, shape = set.shape, dtype = set.dtype, kind = set.kind, rows = 0,
+          strings = {}}
         sets[name] = sets[#sets]
       end
       local one = sets[name]
-      if not one or one.dtype ~= set.dtype or table.concat(one.shape, ",", 2) ~= table.concat(set.shape, ",", 2) then
+      if not one or one.dtype ~= set.dtype
+        or table.concat(one.shape, ",", 2) ~= table.concat(set.shape, ",", 2) then
         failure.raise("data", "%s: its data set '%s' is unlike that of shard 1", self:path(i), name)
       end
       one.rows = one.rows + set.shape[1]
