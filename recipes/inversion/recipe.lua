@@ -31,7 +31,7 @@ recipe.config = {
   data = config.string("data/tier1.h5", "HDF5 file made by the render command", { short = "d" }),
   learning_rate = config.number(1e-3, "peak learning rate of AdamW", { min = 0, alias = "lr" }),
   weight_decay = config.number(0.02, "weight decay of matrices and kernels", { min = 0 }),
-  epochs = 20,
+  epochs = 24,
   batch_size = 32,
   warmup_epochs = config.number(1, "epochs in which the learning rate rises; then it falls as a cosine",
     { min = 0 }),
