@@ -36,6 +36,9 @@ static bool fill_table(void *library)
         snprintf(missing, sizeof missing, "HDF5: the library has no %s", lacking);
         return false;
     }
+    // Its own clean-up at exit would run while worker threads still read, and crashes after a disk that was
+    // full. Any other call would start the library, and register it.
+    h5.H5dont_atexit();
     unsigned major, minor, release;
     if (h5.H5get_libversion(&major, &minor, &release) < 0 || major != H5_VERS_MAJOR
         || minor != H5_VERS_MINOR) {
@@ -43,8 +46,6 @@ static bool fill_table(void *library)
                  H5_VERS_MAJOR, H5_VERS_MINOR);
         return false;
     }
-    // Its own clean-up at exit would run while worker threads still read.
-    h5.H5dont_atexit();
     h5.H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     if (h5.H5open() < 0) {
         snprintf(missing, sizeof missing, "HDF5: the library cannot be started");
@@ -96,10 +97,15 @@ lt_status hdf5_enter(void)
 
 void hdf5_leave(void) { pthread_mutex_unlock(&lock); }
 
+// What the system said ("error message = 'No space left on device'") where it did, else the text itself.
 static herr_t innermost(unsigned n, const H5E_error2_t *e, void *text)
 {
     (void)n;
-    if (e->desc && e->desc[0]) snprintf(text, 200, "%s", e->desc);
+    if (!e->desc || !e->desc[0]) return 0;
+    const char *said = strstr(e->desc, "error message = '");
+    const char *end = said ? strchr(said += strlen("error message = '"), '\'') : NULL;
+    if (end) snprintf(text, 200, "%.*s", (int)(end - said), said);
+    else snprintf(text, 200, "%s", e->desc);
     return 0;
 }
 
@@ -112,6 +118,9 @@ lt_status hdf5_fail(lt_status status, const char *format, ...)
     va_end(list);
     h5.H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, innermost, reason);
     h5.H5Eclear2(H5E_DEFAULT);
+    if (strstr(reason, "bad version number"))
+        return lt_fail(status, "%s (%s: written for a newer HDF5; h5py writes files for all with "
+                       "libver=('earliest', 'v110'))", text, reason);
     return lt_fail(status, reason[0] ? "%s (%s)" : "%s", text, reason);
 }
 

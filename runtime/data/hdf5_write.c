@@ -40,6 +40,8 @@ static bool close_all(lt_hdf5_writer *w)
 
 static void writer_free(lt_hdf5_writer *w)
 {
+    // After a full disk libhdf5 may keep the file open: its room is given back all the same.
+    if (w->temporary) (void)!truncate(w->temporary, 0);
     if (w->temporary) unlink(w->temporary);
     free(w->temporary);
     free(w->path);

@@ -82,6 +82,27 @@ describe("shards", function()
     f:close()
   end)
 
+  it("leave the old file where the disk is full", function()
+    fs.write(path "full.lua", [[
+      local path, gzip = arg[1], tonumber(arg[2])
+      local f = arg[3] == "extend" and lt.data.hdf5.extend or lt.data.hdf5.write
+      f(path, function(w) w:tensor("y", lt.rand(2000, 256), {gzip = gzip, chunk = {10, 256}}) end)
+    ]])
+    hdf5.write(path "full.h5", function(w) w:tensor("x", lt.ones(50)) end)
+    local before = fs.read(path "full.h5")
+    for _, way in ipairs {"write", "extend"} do
+      for _, gzip in ipairs {"", "4"} do
+        local result = program.run({path "full.lua", path "full.h5", gzip, way},
+          {with = "trap '' XFSZ; ulimit -f 1000; %s"})
+        assert.equal(5, result.code, result.err)
+        local line = program.last_line(result.err)
+        assert.is_truthy(line:find("cannot write .*full%.h5.*%(File too large%)"), line)
+        assert.equal(before, fs.read(path "full.h5"))
+        for _, name in ipairs(fs.list(folder)) do assert.is_nil(name:find("%.tmp%-")) end
+      end
+    end
+  end)
+
   it("survive 20 kills: the file resumed equals the one never interrupted", function()
     if not fs.exists(path "whole/whole.h5") then
       fs.mkdir(path "whole")
