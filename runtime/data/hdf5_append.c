@@ -1,8 +1,9 @@
 // hdf5_append: rows into the chunks of a data set that is being written.
 //
 // gzip is what takes time (60 MB a second and core), so chunks that are whole rows are filtered by
-// threads of their own while the caller makes the next rows. They are written in their order, whatever
-// thread is ready first: the same rows give the same file.
+// threads of their own while the caller makes the next rows. Each is written when HDF5_SLOTS later ones
+// have come, or the data set is full, whatever thread is ready first and however many there are: the same
+// rows give the same file.
 #include "data/hdf5_write.h"
 
 #include <stdio.h>
@@ -19,10 +20,7 @@ lt_status hdf5_sink_prepare(lt_hdf5_sink *s)
     if (!s->layout.chunk[0]) return LT_OK;
     const int64_t bytes = g->chunk[0] * s->row_bytes;
     bool good = (s->buffer = malloc((size_t)bytes + 1)) && (s->chunk = malloc((size_t)g->chunk_bytes + 1));
-    if (good && s->layout.gzip && bytes == g->chunk_bytes && bytes >= WORTH_A_THREAD && lt_threads() > 1)
-        s->slots = lt_threads() < HDF5_MAX_SLOTS ? lt_threads() : HDF5_MAX_SLOTS;
-    for (int i = 0; i < s->slots && good; i++)
-        good = (s->slot[i].rows = malloc((size_t)bytes + 1)) != NULL;
+    s->threaded = s->layout.gzip && bytes == g->chunk_bytes && bytes >= WORTH_A_THREAD;
     LT_REQUIRE(good, LT_ERR_MEMORY, "%s: '%s': out of memory for chunks of %lld bytes", s->writer->path,
                s->name, (long long)g->chunk_bytes);
     return LT_OK;
@@ -30,8 +28,8 @@ lt_status hdf5_sink_prepare(lt_hdf5_sink *s)
 
 void hdf5_sink_release(lt_hdf5_sink *s)
 {
-    for (int i = 0; i < s->slots; i++) {
-        if (s->slot[i].busy) pthread_join(s->slot[i].thread, NULL);
+    for (int i = 0; i < HDF5_SLOTS; i++) {
+        if (s->slot[i].state == HDF5_RUNS) pthread_join(s->slot[i].thread, NULL);
         free(s->slot[i].packed);
         free(s->slot[i].rows);
     }
@@ -109,15 +107,24 @@ static void *filter_chunk(void *p)
     slot->status = hdf5_encode(&slot->packed, &slot->stored, &slot->mask, slot->rows, slot->bytes,
                                slot->pipeline);
     if (slot->status != LT_OK) snprintf(slot->error, sizeof slot->error, "%s", lt_error());
+    free(slot->rows);
+    slot->rows = NULL;
     return NULL;
+}
+
+static void wait_for(hdf5_slot *slot)
+{
+    if (slot->state != HDF5_RUNS) return;
+    pthread_join(slot->thread, NULL);
+    slot->state = HDF5_FILTERED;
 }
 
 // Waits for the slot's chunk and writes it.
 static lt_status settle(lt_hdf5_sink *s, hdf5_slot *slot)
 {
-    if (!slot->busy) return LT_OK;
-    pthread_join(slot->thread, NULL);
-    slot->busy = false;
+    wait_for(slot);
+    if (slot->state == HDF5_FREE) return LT_OK;
+    slot->state = HDF5_FREE;
     lt_status status = slot->status != LT_OK ? lt_fail(slot->status, "%s: %s", s->writer->path, slot->error)
         : put_chunk(s, slot->packed, slot->stored, slot->mask, slot->row, 0);
     free(slot->packed);
@@ -127,26 +134,43 @@ static lt_status settle(lt_hdf5_sink *s, hdf5_slot *slot)
 
 lt_status hdf5_sink_finish(lt_hdf5_sink *s)
 {
-    for (int i = 0; i < s->slots; i++) LT_TRY(settle(s, &s->slot[(s->turn + i) % s->slots]));
+    for (int i = 0; i < HDF5_SLOTS; i++) LT_TRY(settle(s, &s->slot[(s->turn + i) % HDF5_SLOTS]));
     return LT_OK;
 }
 
-// A thread takes over the buffer; the sink goes on with the slot's.
+// Lets the oldest threads end until one more may run.
+static void make_room(lt_hdf5_sink *s)
+{
+    int running = 0;
+    for (int i = 0; i < HDF5_SLOTS; i++) running += s->slot[i].state == HDF5_RUNS;
+    for (int i = 0; i < HDF5_SLOTS && running >= lt_threads(); i++) {
+        hdf5_slot *slot = &s->slot[(s->turn + i) % HDF5_SLOTS];
+        running -= slot->state == HDF5_RUNS;
+        wait_for(slot);
+    }
+}
+
+// A thread takes over the buffer; the sink goes on with a new one.
 static lt_status launch(lt_hdf5_sink *s, int64_t row, int64_t count)
 {
     const int64_t used = count * s->row_bytes;
     hdf5_slot *slot = &s->slot[s->turn];
     LT_TRY(settle(s, slot));
+    make_room(s);
+    uint8_t *buffer = malloc((size_t)s->grid.chunk_bytes + 1);
+    LT_REQUIRE(buffer, LT_ERR_MEMORY, "%s: '%s': out of memory for chunks of %lld bytes", s->writer->path,
+               s->name, (long long)s->grid.chunk_bytes);
     memset(s->buffer + used, 0, (size_t)(s->grid.chunk_bytes - used));
-    uint8_t *rows = slot->rows;
     slot->rows = s->buffer;
-    s->buffer = rows;
+    s->buffer = buffer;
     slot->row = row;
     slot->bytes = s->grid.chunk_bytes;
     slot->pipeline = &s->pipeline;
-    s->turn = (s->turn + 1) % s->slots;
-    if (pthread_create(&slot->thread, NULL, filter_chunk, slot) == 0) slot->busy = true;
-    else return write_chunk(s, slot->rows, row, 0);
+    s->turn = (s->turn + 1) % HDF5_SLOTS;
+    slot->state = HDF5_FILTERED;
+    if (lt_threads() > 1 && pthread_create(&slot->thread, NULL, filter_chunk, slot) == 0)
+        slot->state = HDF5_RUNS;
+    else filter_chunk(slot);
     return LT_OK;
 }
 
@@ -172,7 +196,7 @@ static lt_status append_chunked(lt_hdf5_sink *s, const uint8_t *rows, int64_t co
         const int64_t start = s->rows - s->buffered;  // the row that begins the open chunk
         int64_t room = g->chunk[0];
         if (g->shape[0] - start < room) room = g->shape[0] - start;
-        if (s->buffered == 0 && count >= room && !s->slots) {
+        if (s->buffered == 0 && count >= room && !s->threaded) {
             LT_TRY(write_chunks(s, rows, start, room));
             s->rows += room;
             rows += room * s->row_bytes;
@@ -187,11 +211,11 @@ static lt_status append_chunked(lt_hdf5_sink *s, const uint8_t *rows, int64_t co
         count -= n;
         if (s->buffered == room) {
             s->buffered = 0;
-            if (s->slots) LT_TRY(launch(s, start, room));
+            if (s->threaded) LT_TRY(launch(s, start, room));
             else LT_TRY(write_chunks(s, s->buffer, start, room));
         }
     }
-    return LT_OK;
+    return s->rows == g->shape[0] ? hdf5_sink_finish(s) : LT_OK;
 }
 
 static lt_status append_contiguous(lt_hdf5_sink *s, const uint8_t *rows, int64_t count)

@@ -4,11 +4,11 @@
 
 #include "data/hdf5.h"
 
-// A chunk being filtered by a thread of its own.
+// A chunk that a thread of its own filters.
 typedef struct hdf5_slot {
+    enum { HDF5_FREE, HDF5_RUNS, HDF5_FILTERED } state;
     pthread_t thread;
-    bool busy;
-    uint8_t *rows;           // the chunk
+    uint8_t *rows;           // the chunk, until it is filtered
     int64_t row;             // its first row
     const hdf5_pipeline *pipeline;
     int64_t bytes, stored;
@@ -18,7 +18,7 @@ typedef struct hdf5_slot {
     char error[256];
 } hdf5_slot;
 
-enum { HDF5_MAX_SLOTS = 8 };
+enum { HDF5_SLOTS = 8 };
 
 struct lt_hdf5_sink {
     lt_hdf5_writer *writer;
@@ -32,8 +32,9 @@ struct lt_hdf5_sink {
     uint8_t *buffer;         // rows that do not fill their chunks yet
     int64_t buffered;        // rows in it
     uint8_t *chunk;          // one chunk, cut out of the rows
-    int32_t slots, turn;     // slots 0: chunks are filtered by the caller
-    hdf5_slot slot[HDF5_MAX_SLOTS];
+    bool threaded;           // else the caller filters its chunks
+    int32_t turn;            // the slot of the next chunk
+    hdf5_slot slot[HDF5_SLOTS];
 };
 
 struct lt_hdf5_writer {
