@@ -202,7 +202,8 @@ end
 -- whether argument i wants a gradient). def.backward(saved, dy1, dy2, dy3) returns gradients
 -- aligned with forward's arguments, nil where there is none. def.no_gradient = true says that
 -- there is no gradient. def.half: takes bf16 as it is (otherwise inputs are cast to f32).
--- def.autocast: computes in the autocast dtype ("inside": forward itself casts to bf16). Neither function is recorded itself.
+-- def.autocast: computes in the autocast dtype ("inside": forward itself casts to bf16). Neither function
+-- is recorded itself.
 -- A recipe may define its own ops in the same way.
 function op.define(def)
   if not def.backward and not def.no_gradient then

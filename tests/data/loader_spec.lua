@@ -141,6 +141,9 @@ describe("the loader", function()
       "reading sample 3: .*loader_spec.lua:%d+: ")
     assert.error_matches(function() damaged(function() lt.audio.load(nil) end) end, "the path is a nil")
     assert.error_matches(function() damaged(function() error "mine" end) end, "loader_spec.lua:%d+: mine")
+    local whole = require("luatrain.data.dataset").new {count = 4, read = function(i) return {x = i} end,
+      bulk = function() error "in one go" end}
+    assert.error_matches(function() whole:batch(2):epoch(1)() end, "in one go")
   end)
 
   it("passes on the error of a worker that cannot make its data set", function()

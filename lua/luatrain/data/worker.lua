@@ -17,10 +17,13 @@ local function is_damage(e)
   return kind == "data" or kind == "io"
 end
 
--- The batch in one go; nil where that fails: sample by sample it will be seen which is damaged.
+-- The batch in one go; nil where one is damaged: sample by sample it will be seen which.
 local function whole_batch(set, job)
   local ok, batch = pcall(set.bulk, job.indices)
-  if not ok then return nil end
+  if not ok then
+    if is_damage(batch) then return nil end
+    error(batch, 0)
+  end
   batch.ids, batch.size = {}, #job.indices
   for k, index in ipairs(job.indices) do batch.ids[k] = set:id(index) end
   return batch

@@ -72,7 +72,8 @@ function train.Trainer(options)
     at = {epoch = 1, batch = 0, step = 0},   -- batches of this epoch and steps of the run behind us
     tally = Tally.new(),
     history = History.new(options.keep
-      or {best = (options.valid and names.valid or names.train) .. "loss", mode = "min"}, values.patience, values.min_delta),
+      or {best = (options.valid and names.valid or names.train) .. "loss", mode = "min"}, values.patience,
+      values.min_delta),
     journal = require("luatrain.train.journal").open {run = run, quiet = options.quiet,
       log_every = values.log_every, names = names},
   }, Trainer)
