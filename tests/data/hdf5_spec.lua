@@ -164,6 +164,33 @@ describe("writing HDF5", function()
     f:close()
   end)
 
+  it("gives the same file whatever the number of threads", function()
+    local rows = lt.randn({40, 20000}, {generator = lt.random.generator(3)})
+    local function write(name, threads)
+      lt.threads(threads)
+      hdf5.write(path(name), function(w)
+        -- Two data sets take turns, so that chunks of one come between those of the other.
+        local a = w:dataset("a", {shape = {40, 20000}, chunk = {2, 20000}, gzip = 1})
+        local b = w:dataset("b", {shape = {40, 20000}, chunk = {3, 20000}, gzip = 1, shuffle = true})
+        for first = 1, 40, 4 do
+          a:append(rows:narrow(1, first, 4))
+          b:append(rows:narrow(1, first, 4))
+        end
+        w:attributes("a", {text = ("long"):rep(500)})
+      end)
+      return fs.read(path(name))
+    end
+    local threads = lt.threads()
+    local whole = write("one.h5", 1)
+    for _, n in ipairs {2, 3, 12} do assert.is_true(write("many.h5", n) == whole) end
+    lt.threads(threads)
+    local f = hdf5.open(path "many.h5")
+    for _, name in ipairs {"a", "b"} do
+      assert.equal(0, (f:dataset(name):read() - rows):abs():max():item())
+    end
+    f:close()
+  end)
+
   it("writes attributes and strings", function()
     local attributes = {rate = 44100, ratio = 0.5, on = true, off = {true, false}, text = "für",
       texts = {"a", "", "für"}, numbers = {1, 2.5}, big = 2 ^ 52, many = {}}

@@ -249,7 +249,8 @@ describe("the commands", function()
     for _, name in ipairs(fs.list(path "run")) do
       if name:find "tfevents" then events = events .. fs.read(path("run", name)) end
     end
-    for _, tag in ipairs { "train/loss", "val/acc_osc_1_wave", "audio/predicted_1", "best_val_loss" } do
+    for _, tag in ipairs { "train/loss", "val/acc_osc_1_wave", "audio/predicted_1", "best_val_loss",
+      "_hparams_/session_start_info", "weights/" } do
       assert.is_truthy(events:find(tag, 1, true), tag)
     end
   end)
@@ -364,6 +365,17 @@ describe("bad input", function()
     bad(4, path "text.h5", "train", "-d", path "text.h5", "--run", path "x")
     fs.write(path "short.h5", fs.read(file):sub(1, 100000))
     bad(4, path "short.h5", "train", "-d", path "short.h5", "--run", path "x")
+  end)
+
+  it("is found in a chunk, which is named, and nothing is lost", function()
+    local torn = path "torn.h5"
+    render(torn, 8)
+    local text = fs.read(torn)
+    local middle = math.floor(#text / 2)                             -- within the compressed audio
+    local damaged = text:sub(1, middle) .. ("\90"):rep(64) .. text:sub(middle + 65)
+    fs.write(torn, damaged)
+    bad(4, torn .. ": data set 'audio', chunk 1 of 1", "precompute-mels", "-d", torn)
+    assert.is_true(fs.read(torn) == damaged)
   end)
 
   it("is found in shapes, attributes and missing parts", function()
