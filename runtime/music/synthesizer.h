@@ -34,60 +34,60 @@ typedef struct synth_draw {
     K(OSC_ON, "osc", 3, 3, "on", "off|on", 0, "", EVEN) \
     K(OSC_WAVE, "osc", 3, 3, "wave", SYNTH_WAVES, 2, "osc_#_on", EVEN) \
     K(OSC_UNISON, "osc", 3, 3, "unison", "1|3|7", 0, "osc_#_on", EVEN) \
-    C(OSC_LEVEL, "osc", 3, 3, "level", 0, 1, LINEAR, 0.7, "osc_#_on", UNIFORM(0.35, 1)) \
+    C(OSC_LEVEL, "osc", 3, 3, "level", 0, 1, LINEAR, 0.7, "osc_#_on", BELL(0.7, 0.08)) \
     C(OSC_TRANSPOSE, "osc", 3, 3, "transpose", -24, 24, INTEGER, 0, "osc_#_on", BELL(0.5, 0.04)) \
     C(OSC_TUNE, "osc", 3, 3, "tune", -1, 1, LINEAR, 0, "osc_#_on", BELL(0.5, 0.04)) \
     C(OSC_DETUNE, "osc", 3, 3, "unison_detune", 0, 100, QUADRATIC, 15, "osc_#_on+osc_#_unison", \
-      UNIFORM(0.3, 1)) \
+      BELL(0.6, 0.12)) \
     C(OSC_BLEND, "osc", 3, 3, "unison_blend", 0, 1, LINEAR, 0.8, "osc_#_on+osc_#_unison", \
-      BELL(0.7, 0.1)) \
-    C(OSC_FM, "osc", 2, 2, "fm", 0, 1, QUADRATIC, 0, "osc_#_on+osc_@_on", LOW(0, 1)) \
+      BELL(0.7, 0.08)) \
+    C(OSC_FM, "osc", 2, 2, "fm", 0, 1, QUADRATIC, 0, "osc_#_on+osc_@_on", BELL(0.35, 0.13)) \
     K(NOISE_ON, "noise", 0, 1, "on", "off|on", 0, "", EVEN) \
     K(NOISE_COLOUR, "noise", 0, 1, "colour", "white|pink|brown", 0, "noise_on", EVEN) \
-    C(NOISE_LEVEL, "noise", 0, 1, "level", 0, 1, QUADRATIC, 0.25, "noise_on", UNIFORM(0.3, 1)) \
-    C(NOISE_TONE, "noise", 0, 1, "tone", 500, 16000, EXPONENTIAL, 16000, "noise_on", UNIFORM(0, 0.8)) \
+    C(NOISE_LEVEL, "noise", 0, 1, "level", 0, 1, QUADRATIC, 0.25, "noise_on", UNIFORM(0.15, 1)) \
+    C(NOISE_TONE, "noise", 0, 1, "tone", 500, 16000, EXPONENTIAL, 16000, "noise_on", BELL(0.5, 0.1)) \
     K(FILTER_ON, "filter", 2, 2, "on", "off|on", 0, "", EVEN) \
     K(FILTER_MODEL, "filter", 2, 2, "model", SYNTH_MODELS, 0, "filter_#_on", \
       WEIGHTS(0.36, 0.34, 0.08, 0.14, 0.08)) \
     C(FILTER_CUTOFF, "filter", 2, 2, "cutoff", 40, 16000, EXPONENTIAL, 2000, "filter_#_on", \
-      UNIFORM(0.28, 0.7)) \
-    C(FILTER_RESONANCE, "filter", 2, 2, "resonance", 0, 1, LINEAR, 0.2, "filter_#_on", UNIFORM(0, 0.9)) \
-    C(FILTER_DRIVE, "filter", 2, 2, "drive", 0, 24, LINEAR, 0, "filter_#_on", LOW(0, 0.8)) \
-    C(FILTER_KEY_TRACK, "filter", 2, 2, "key_track", 0, 1, LINEAR, 0, "filter_#_on", BELL(0.3, 0.12)) \
+      UNIFORM(0.2, 0.85)) \
+    C(FILTER_RESONANCE, "filter", 2, 2, "resonance", 0, 1, LINEAR, 0.2, "filter_#_on", BELL(0.4, 0.12)) \
+    C(FILTER_DRIVE, "filter", 2, 2, "drive", 0, 24, LINEAR, 0, "filter_#_on", LOW(0, 0.4)) \
+    C(FILTER_KEY_TRACK, "filter", 2, 2, "key_track", 0, 1, LINEAR, 0, "filter_#_on", BELL(0.3, 0.08)) \
     C(FILTER_MIX, "filter", 2, 2, "mix", 0, 1, LINEAR, 1, "filter_#_on", BELL(0.9, 0.08)) \
-    C(FILTER_ENV, "filter", 1, 1, "env_amount", -4, 4, LINEAR, 0, "filter_#_on", UNIFORM(0.62, 1)) \
+    C(FILTER_ENV, "filter", 1, 1, "env_amount", -4, 4, LINEAR, 0, "filter_#_on", BELL(0.82, 0.07)) \
     C(ENV_ATTACK, "env", 6, 2, "attack", 0.003, 2, EXPONENTIAL, 0.005, "", LOW(0, 0.85)) \
-    C(ENV_ATTACK_CURVE, "env", 6, 2, "attack_curve", -6, 6, LINEAR, -1, "", BELL(0.4, 0.1)) \
-    C(ENV_HOLD, "env", 6, 2, "hold", 0, 1, QUADRATIC, 0, "", LOW(0, 0.5)) \
+    C(ENV_ATTACK_CURVE, "env", 6, 2, "attack_curve", -6, 6, LINEAR, -1, "", BELL(0.4, 0.07)) \
+    C(ENV_HOLD, "env", 6, 2, "hold", 0, 1, QUADRATIC, 0, "", LOW(0, 0.3)) \
     C(ENV_DECAY, "env", 6, 2, "decay", 0.02, 4, EXPONENTIAL, 0.4, "", UNIFORM(0.2, 0.85)) \
-    C(ENV_DECAY_CURVE, "env", 6, 2, "decay_curve", -6, 6, LINEAR, -3, "", BELL(0.25, 0.1)) \
+    C(ENV_DECAY_CURVE, "env", 6, 2, "decay_curve", -6, 6, LINEAR, -3, "", BELL(0.25, 0.07)) \
     C(ENV_SUSTAIN, "env", 6, 2, "sustain", 0, 1, LINEAR, 0.7, "", UNIFORM(0, 0.75)) \
-    C(ENV_RELEASE, "env", 6, 2, "release", 0.02, 4, EXPONENTIAL, 0.2, "", UNIFORM(0.1, 0.85)) \
-    K(DISTORTION_ON, "distortion", 0, 1, "on", "off|on", 0, "", EVEN) \
+    C(ENV_RELEASE, "env", 6, 2, "release", 0.02, 4, EXPONENTIAL, 0.2, "", UNIFORM(0.1, 0.8)) \
+    K(DISTORTION_ON, "distortion", 0, 1, "on", "off|on", 0, "", WEIGHTS(0.6, 0.4)) \
     K(DISTORTION_TYPE, "distortion", 0, 1, "type", SYNTH_SHAPES, 0, "distortion_on", EVEN) \
     C(DISTORTION_DRIVE, "distortion", 0, 1, "drive", 0, 36, LINEAR, 12, "distortion_on", \
       UNIFORM(0.35, 1)) \
     C(DISTORTION_TONE, "distortion", 0, 1, "tone", 500, 16000, EXPONENTIAL, 16000, "distortion_on", \
-      UNIFORM(0.4, 1)) \
-    C(DISTORTION_MIX, "distortion", 0, 1, "mix", 0, 1, LINEAR, 1, "distortion_on", UNIFORM(0.5, 1)) \
-    K(CHORUS_ON, "chorus", 0, 1, "on", "off|on", 0, "", EVEN) \
-    C(CHORUS_RATE, "chorus", 0, 1, "rate", 0.1, 8, EXPONENTIAL, 0.8, "chorus_on", UNIFORM(0.2, 1)) \
-    C(CHORUS_DEPTH, "chorus", 0, 1, "depth", 0, 1, LINEAR, 0.5, "chorus_on", UNIFORM(0.3, 1)) \
-    C(CHORUS_FEEDBACK, "chorus", 0, 1, "feedback", 0, 0.9, LINEAR, 0.1, "chorus_on", BELL(0.3, 0.1)) \
-    C(CHORUS_MIX, "chorus", 0, 1, "mix", 0, 1, LINEAR, 0.5, "chorus_on", UNIFORM(0.5, 1)) \
-    K(DELAY_ON, "delay", 0, 1, "on", "off|on", 0, "", EVEN) \
-    C(DELAY_TIME, "delay", 0, 1, "time", 0.03, 1, EXPONENTIAL, 0.25, "delay_on", UNIFORM(0.2, 0.85)) \
+      BELL(0.7, 0.1)) \
+    C(DISTORTION_MIX, "distortion", 0, 1, "mix", 0, 1, LINEAR, 1, "distortion_on", BELL(0.8, 0.08)) \
+    K(CHORUS_ON, "chorus", 0, 1, "on", "off|on", 0, "", WEIGHTS(0.6, 0.4)) \
+    C(CHORUS_RATE, "chorus", 0, 1, "rate", 0.1, 8, EXPONENTIAL, 0.8, "chorus_on", UNIFORM(0.15, 1)) \
+    C(CHORUS_DEPTH, "chorus", 0, 1, "depth", 0, 1, LINEAR, 0.5, "chorus_on", BELL(0.6, 0.1)) \
+    C(CHORUS_FEEDBACK, "chorus", 0, 1, "feedback", 0, 0.9, LINEAR, 0.1, "chorus_on", BELL(0.3, 0.07)) \
+    C(CHORUS_MIX, "chorus", 0, 1, "mix", 0, 1, LINEAR, 0.5, "chorus_on", BELL(0.75, 0.08)) \
+    K(DELAY_ON, "delay", 0, 1, "on", "off|on", 0, "", WEIGHTS(0.6, 0.4)) \
+    C(DELAY_TIME, "delay", 0, 1, "time", 0.03, 1, EXPONENTIAL, 0.25, "delay_on", UNIFORM(0.15, 0.9)) \
     C(DELAY_FEEDBACK, "delay", 0, 1, "feedback", 0, 0.95, LINEAR, 0.4, "delay_on", UNIFORM(0.2, 0.9)) \
-    C(DELAY_TONE, "delay", 0, 1, "tone", 500, 16000, EXPONENTIAL, 6000, "delay_on", BELL(0.6, 0.12)) \
-    C(DELAY_MIX, "delay", 0, 1, "mix", 0, 1, LINEAR, 0.4, "delay_on", UNIFORM(0.5, 1)) \
-    K(REVERB_ON, "reverb", 0, 1, "on", "off|on", 0, "", EVEN) \
-    C(REVERB_DECAY, "reverb", 0, 1, "decay", 0.2, 10, EXPONENTIAL, 1.5, "reverb_on", UNIFORM(0.2, 1)) \
-    C(REVERB_SIZE, "reverb", 0, 1, "size", 0.25, 1, LINEAR, 0.6, "reverb_on", BELL(0.6, 0.15)) \
+    C(DELAY_TONE, "delay", 0, 1, "tone", 500, 16000, EXPONENTIAL, 6000, "delay_on", BELL(0.6, 0.08)) \
+    C(DELAY_MIX, "delay", 0, 1, "mix", 0, 1, LINEAR, 0.4, "delay_on", BELL(0.75, 0.08)) \
+    K(REVERB_ON, "reverb", 0, 1, "on", "off|on", 0, "", WEIGHTS(0.6, 0.4)) \
+    C(REVERB_DECAY, "reverb", 0, 1, "decay", 0.2, 10, EXPONENTIAL, 1.5, "reverb_on", UNIFORM(0.15, 1)) \
+    C(REVERB_SIZE, "reverb", 0, 1, "size", 0.25, 1, LINEAR, 0.6, "reverb_on", BELL(0.6, 0.09)) \
     C(REVERB_DAMPING, "reverb", 0, 1, "damping", 500, 16000, EXPONENTIAL, 6000, "reverb_on", \
-      UNIFORM(0.2, 1)) \
-    C(REVERB_PREDELAY, "reverb", 0, 1, "predelay", 0, 0.1, LINEAR, 0.01, "reverb_on", BELL(0.2, 0.1)) \
-    C(REVERB_MIX, "reverb", 0, 1, "mix", 0, 1, LINEAR, 0.3, "reverb_on", UNIFORM(0.3, 1)) \
-    C(VOLUME, "master", 0, 1, "volume", -24, 6, LINEAR, 0, "", UNIFORM(0.5, 1)) \
+      BELL(0.6, 0.12)) \
+    C(REVERB_PREDELAY, "reverb", 0, 1, "predelay", 0, 0.1, LINEAR, 0.01, "reverb_on", BELL(0.2, 0.06)) \
+    C(REVERB_MIX, "reverb", 0, 1, "mix", 0, 1, LINEAR, 0.3, "reverb_on", UNIFORM(0.2, 1)) \
+    C(VOLUME, "master", 0, 1, "volume", -24, 6, LINEAR, 0, "", UNIFORM(0.1, 1)) \
     K(LFO_WAVE, "lfo", 4, 0, "wave", "sine|triangle|saw|square|steps", 0, "", EVEN) \
     K(LFO_START, "lfo", 4, 0, "start", "note|free", 0, "", EVEN) \
     C(LFO_RATE, "lfo", 4, 0, "rate", 0.05, 30, EXPONENTIAL, 3, "", UNIFORM(0, 1)) \

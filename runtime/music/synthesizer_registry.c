@@ -31,8 +31,12 @@ static const struct { short row, copy; synth_draw draw; } special[] = {
     {OSC_TRANSPOSE, 1, BELL(0.646, 0.04)},
     {OSC_TRANSPOSE, 2, BELL(0.25, 0.04)},
     {FILTER_MODEL, 1, WEIGHTS(0.08, 0.06, 0.42, 0.16, 0.28)},
-    {FILTER_CUTOFF, 1, UNIFORM(0.2, 0.75)},
-    {ENV_RELEASE, 1, BELL(0.45, 0.08)},
+    {FILTER_CUTOFF, 1, UNIFORM(0.15, 0.8)},
+    {ENV_ATTACK, 1, BELL(0.3, 0.1)},
+    {ENV_HOLD, 1, LOW(0, 0.2)},
+    {ENV_DECAY, 1, BELL(0.5, 0.1)},
+    {ENV_SUSTAIN, 1, BELL(0.35, 0.1)},
+    {ENV_RELEASE, 1, BELL(0.45, 0.06)},
 };
 
 // Parameters that can be moved by the matrix.

@@ -139,7 +139,8 @@ describe("random presets", function()
         assert.is_truthy(seen[option], p.name .. " never takes " .. option)
       end
       if p.name:find "_on$" and p.name ~= "osc_1_on" then
-        assert.is_true(math.abs(seen[1] / 2000 - 0.5) < 0.05, p.name)
+        local effect = p.group:find "_%d$" == nil and p.group ~= "noise"
+        assert.is_true(math.abs(seen[1] / 2000 - (effect and 0.4 or 0.5)) < 0.05, p.name)
       end
     end
     local on = k:select(2, s.by_name.osc_1_on.index) + k:select(2, s.by_name.osc_2_on.index)
@@ -159,7 +160,7 @@ describe("random presets", function()
     local y = s:render_batch(c, k, { 60 }, { sample_rate = 22050 })
     local quiet = (y * y):mean(2):sqrt():le(0.01):to("f32"):mean():item()
     local loud = y:abs():amax(2):ge(0.99):to("f32"):mean():item()
-    assert.is_true(quiet < 0.15, quiet)
+    assert.is_true(quiet < 0.25, quiet)
     assert.is_true(loud < 0.25, loud)
   end)
 end)
