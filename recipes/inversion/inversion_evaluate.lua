@@ -3,9 +3,10 @@
 -- Numbers, over what the masks leave learnable in each sound:
 --   continuous: mean squared error, of all, of each group, and of predicting the training data's means
 --   categorical: accuracy of each parameter, and of always naming the training data's commonest option
---   sounds: distances of rendered matches, of the mean preset and of another held-out preset to the target
+--   sounds: distances to the target of the rendered preset that the model predicts, of the match that a
+--     search around it finds, of the mean preset and of another held-out preset
 -- Written to the run's report folder (or --out): metrics.json, parameters.csv, index.html, and for some
--- sounds target_N.wav, predicted_N.wav and the pictures of both.
+-- sounds target_N.wav, predicted_N.wav, matched_N.wav and their pictures.
 
 local baseline = require "inversion_baseline"
 local data = require "inversion_data"
@@ -13,6 +14,7 @@ local mels = require "inversion_mels"
 local objective = require "inversion_loss"
 local player = require "inversion_player"
 local report = require "inversion_report"
+local search = require "inversion_search"
 local fs = lt.fs
 
 local evaluation = {}
@@ -20,6 +22,8 @@ local evaluation = {}
 --- Settings of the command.
 evaluation.config = {
   n_samples = lt.config.integer(16, "held-out sounds that are rendered and compared", { min = 0 }),
+  search = lt.config.integer(200, "renderings tried around each predicted preset, as match does",
+    { min = 0 }),
   keep_sounds = lt.config.integer(8, "of these, how many to write as sound files and pictures", { min = 0 }),
   out = lt.config.string("", "folder to write; empty: the run's report folder"),
   json = lt.config.flag(false, "print one JSON object instead of a table"),
@@ -123,17 +127,20 @@ local function pairs_of(opened, rows, most)
   return list
 end
 
--- One sound: rendered as the model hears it and as the mean preset, compared.
-local function compare(model, synth, opened, facts, base, one)
+-- One sound: rendered as the model hears it, after the search, and as the mean preset, compared.
+local function compare(model, synth, opened, facts, base, one, renderings)
   local space = opened.space
   local target = opened:rows("audio", { one.row }):to "f32"
   local random = one.other and opened:rows("audio", { one.other }):to "f32"
-  local continuous, categorical = player.presets(model, mels.of(target, facts.mel))
+  local continuous, categorical, scores = player.presets(model, mels.of(target, facts.mel))
   local function play(a, b)
     local sounds, failed = player.render(synth, space, a, b, { one.note })
     return not failed[1] and sounds or nil, failed[1]
   end
   local predicted, problem = play(continuous, categorical)
+  local preset = { continuous = continuous, categorical = categorical, scores = scores }
+  local _, _, matched = search.refine(synth, space, preset, target:select(1, 1), one.note,
+    { renderings = renderings, seed = one.row })
   local common = lt.zeros({ 1, #base.common }, "i64")
   for j, option in ipairs(base.common) do common:set(option, 1, j) end
   local middle = play(base.means:unsqueeze(1), common)
@@ -141,17 +148,19 @@ local function compare(model, synth, opened, facts, base, one)
   local function measure(name, x)
     if not x then return end
     result[name] = {}
-    for what, d in pairs(lt.audio.distances(x:contiguous(), target, space.sample_rate)) do
+    local sound = x:reshape(target:size()):contiguous()
+    for what, d in pairs(lt.audio.distances(sound, target, space.sample_rate)) do
       result[name][what] = d:item()
     end
   end
-  measure("matched", predicted)
+  measure("predicted", predicted)
+  measure("matched", matched)
   measure("mean_preset", middle)
   measure("random_preset", random)
-  return result, target, predicted
+  return result, { target = target[1], predicted = predicted and predicted[1], matched = matched }
 end
 
-local KINDS, MEASURES = { "matched", "mean_preset", "random_preset" },
+local KINDS, MEASURES = { "predicted", "matched", "mean_preset", "random_preset" },
   { "multiscale", "mfcc", "log_spectral", "envelope" }
 
 -- Means over the sounds of each measure: {matched = {multiscale = ...}, ...}.
@@ -162,7 +171,7 @@ local function means_of(list)
     for _, what in ipairs(MEASURES) do
       local sum, n = 0, 0
       for _, one in ipairs(list) do
-        if one[kind] and one.matched then sum, n = sum + one[kind][what], n + 1 end
+        if one[kind] and one.predicted then sum, n = sum + one[kind][what], n + 1 end
       end
       means[kind][what] = n > 0 and sum / n or nil
     end
@@ -178,10 +187,10 @@ function evaluation.sounds(model, opened, facts, base, rows, o)
   local list = {}
   for k, one in ipairs(pairs_of(opened, rows, o.n_samples)) do
     lt.no_grad(lt.scope, function()
-      local result, target, predicted = compare(model, synth, opened, facts, base, one)
+      local result, sounds = compare(model, synth, opened, facts, base, one, o.search)
       list[k] = result
       if k <= o.keep_sounds then
-        report.sound(o.folder, k, target[1], predicted and predicted[1], opened.space, facts.mel)
+        report.sound(o.folder, k, sounds, opened.space, facts.mel)
       end
     end)
     if k % 16 == 0 then o.line("sounds: %d of %d", k, o.n_samples) end
@@ -240,7 +249,7 @@ function evaluation.run(config, context)
   local folder = config.out
   if folder == "" then folder = fs.join(fs.dirname(fs.dirname(path)), "report", "evaluation") end
   local result = evaluation.measure(model, opened, set, facts, held, others, config, {
-    n_samples = config.n_samples, keep_sounds = config.keep_sounds, folder = folder,
+    n_samples = config.n_samples, keep_sounds = config.keep_sounds, search = config.search, folder = folder,
     line = function(...) context:line(...) end,
   })
   opened.file:close()

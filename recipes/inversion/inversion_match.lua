@@ -1,10 +1,12 @@
 -- The match command: any sound in, a preset of the synthesizer and its rendering out. Needs a checkpoint and
--- nothing else: the parameters, their ranges, the sample rate and the mel settings are inside.
+-- nothing else: the parameters, their ranges, the sample rate and the mel settings are inside. Where the
+-- synthesizer is at hand, a search around the model's preset brings the rendering nearer to the sound.
 
 local data = require "inversion_data"
 local failure = require "luatrain.failure"
 local mels = require "inversion_mels"
 local player = require "inversion_player"
+local search = require "inversion_search"
 local fs = lt.fs
 
 local match = {}
@@ -15,6 +17,8 @@ match.config = {
   render = lt.config.string("", "sound file to write the preset's rendering to"),
   note = lt.config.integer(0, "MIDI note to render at; 0: the data set's note that sounds nearest",
     { min = 0, max = 127 }),
+  search = lt.config.integer(200, "renderings tried around the model's preset; 0: that preset as it is",
+    { min = 0 }),
 }
 
 -- The sound (samples) at the space's rate, as long as the model's: without the silence before it.
@@ -41,8 +45,8 @@ local function positions(space, continuous, categorical)
   return values
 end
 
--- Renders at one note or at all of the data set's; returns the sound nearest to x, its note and distance.
-local function nearest(synth, space, x, continuous, categorical, note)
+-- Renders at one note or at all of the data set's; returns the note that sounds nearest to x.
+local function nearest_note(synth, space, x, continuous, categorical, note)
   local notes = note > 0 and { note } or space.notes
   local sounds, failed = player.render(synth, space, continuous, categorical, notes)
   local best, at
@@ -53,14 +57,14 @@ local function nearest(synth, space, x, continuous, categorical, note)
     end
   end
   if not at then failure.raise("run", "the preset cannot be rendered: %s", failed[1]) end
-  return sounds:select(1, at):contiguous(), notes[at], best
+  return notes[at]
 end
 
 -- Everything for one sound; returns the document to be written.
 local function find(model, space, facts, config, context)
   local path = context.arguments[1]
   local x = prepare(path, space)
-  local continuous, categorical = player.presets(model, mels.of(x:unsqueeze(1), facts.mel))
+  local continuous, categorical, scores = player.presets(model, mels.of(x:unsqueeze(1), facts.mel))
   local document = {
     synthesizer = space.synthesizer, sound = path, positions = positions(space, continuous, categorical),
   }
@@ -70,9 +74,13 @@ local function find(model, space, facts, config, context)
     context:line("the preset holds positions from 0 to 1 only: %s", problem)
     return document
   end
-  local preset = { continuous = continuous:select(1, 1), categorical = categorical:select(1, 1) }
-  document.values = synth:values(preset)
-  local sound, note, distance = nearest(synth, space, x, continuous, categorical, config.note)
+  local note = nearest_note(synth, space, x, continuous, categorical, config.note)
+  local preset = { continuous = continuous, categorical = categorical, scores = scores }
+  local found, options, sound = search.refine(synth, space, preset, x, note,
+    { renderings = config.search, seed = config.seed })
+  local distance = lt.audio.multiscale_spectral_distance(sound, x):item()
+  document.positions = positions(space, found, options)
+  document.values = synth:values { continuous = found:select(1, 1), categorical = options:select(1, 1) }
   document.note, document.multiscale_spectral_distance = note, distance
   if config.render ~= "" then
     fs.mkdir(fs.dirname(config.render))

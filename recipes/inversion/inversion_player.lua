@@ -41,13 +41,14 @@ function player.render(synth, space, continuous, categorical, notes)
   return sounds, failed
 end
 
---- What the model takes for the preset behind pictures (B, 1, 128, frames): continuous (B, n) and the
--- likeliest option of each categorical parameter (B, m) i64.
+--- What the model takes for the preset behind pictures (B, 1, 128, frames): continuous (B, n), the likeliest
+-- option of each categorical parameter (B, m) i64, and the scores of all options, a list of (B, k).
 function player.presets(model, pictures)
   local found, scores = model(pictures)
   local options = {}
   for j, one in ipairs(scores) do options[j] = one:argmax(2) end
-  return found, #options > 0 and lt.stack(options, 2) or lt.zeros({ found:size(1), 0 }, "i64")
+  local likeliest = #options > 0 and lt.stack(options, 2) or lt.zeros({ found:size(1), 0 }, "i64")
+  return found, likeliest, scores
 end
 
 return player

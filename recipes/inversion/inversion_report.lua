@@ -6,6 +6,9 @@ local fs = lt.fs
 
 local report = {}
 
+--- The sounds of a target's row, in their order.
+report.kinds = { "target", "predicted", "matched" }
+
 local function sorted(t)
   local names = {}
   for name in pairs(t) do names[#names + 1] = name end
@@ -40,8 +43,8 @@ local function tables_of(result)
     local means = result.audio.means
     add = begin(("distances of %d rendered sounds to their targets"):format(#result.audio.sounds),
       "", "multi-scale", "MFCC", "log-spectral dB", "envelope corr.")
-    for _, row in ipairs { { "matched", "matched" }, { "mean preset", "mean_preset" },
-      { "random preset", "random_preset" } } do
+    for _, row in ipairs { { "predicted", "predicted" }, { "matched (after the search)", "matched" },
+      { "mean preset", "mean_preset" }, { "random preset", "random_preset" } } do
       local m, cells = means[row[2]], { row[1] }
       for _, what in ipairs { "multiscale", "mfcc", "log_spectral", "envelope" } do
         cells[#cells + 1] = m[what] and ("%.3f"):format(m[what]) or "-"
@@ -68,19 +71,19 @@ function report.text(result)
   return table.concat(lines, "\n")
 end
 
---- Writes target_N.wav, predicted_N.wav and the log-mel pictures of both (target above).
-function report.sound(folder, n, target, predicted, space, settings)
-  local function picture(x)
-    local mel = mels.of(x:reshape(1, -1), settings):select(1, 1):select(1, 1):flip { 1 }
-    return mel
+--- Writes target_N.wav, predicted_N.wav, matched_N.wav and their log-mel pictures, one above the other.
+-- sounds: {target, predicted, matched}, of which the last two may be missing.
+function report.sound(folder, n, sounds, space, settings)
+  local pictures = {}
+  for _, kind in ipairs(report.kinds) do
+    local x = sounds[kind]
+    if x then
+      pictures[#pictures + 1] = mels.of(x:reshape(1, -1), settings):select(1, 1):select(1, 1):flip { 1 }
+      fs.write(fs.join(folder, ("%s_%d.wav"):format(kind, n)), log.wav(x, space.sample_rate))
+    end
   end
-  local top = picture(target)
-  local both = predicted and lt.cat({ top, picture(predicted) }, 1) or top
-  fs.write(fs.join(folder, ("mel_%d.png"):format(n)), log.png(both * (1 / math.max(both:max():item(), 1e-6))))
-  fs.write(fs.join(folder, ("target_%d.wav"):format(n)), log.wav(target, space.sample_rate))
-  if predicted then
-    fs.write(fs.join(folder, ("predicted_%d.wav"):format(n)), log.wav(predicted, space.sample_rate))
-  end
+  local all = lt.cat(pictures, 1)
+  fs.write(fs.join(folder, ("mel_%d.png"):format(n)), log.png(all * (1 / math.max(all:max():item(), 1e-6))))
 end
 
 local function escape(text)
@@ -115,9 +118,12 @@ function report.write(folder, result, space)
   for i, one in ipairs(tables_of(result)) do parts[i] = html_of(one) end
   for n = 1, 1000 do
     if not fs.is_file(fs.join(folder, ("target_%d.wav"):format(n))) then break end
-    parts[#parts + 1] = ('<h2>sound %d</h2>\n<p>target <audio controls src="target_%d.wav"></audio> match '
-      .. '<audio controls src="predicted_%d.wav"></audio></p>\n<p><img src="mel_%d.png" alt="log-mel of '
-      .. 'target and match"></p>'):format(n, n, n, n)
+    local players = {}
+    for i, kind in ipairs(report.kinds) do
+      players[i] = ('%s <audio controls src="%s_%d.wav"></audio>'):format(kind, kind, n)
+    end
+    parts[#parts + 1] = ('<h2>sound %d</h2>\n<p>%s</p>\n<p><img src="mel_%d.png" alt="log-mel pictures of '
+      .. 'target, prediction and match, from above"></p>'):format(n, table.concat(players, " "), n)
   end
   fs.write(fs.join(folder, "index.html"), ([[
 <!DOCTYPE html>

@@ -266,21 +266,31 @@ describe("the commands", function()
   end)
 
   it("evaluate a checkpoint, also on other data of the same synthesizer", function()
-    local output = good("evaluate", "-c", checkpoint, "-d", file, "--n-samples", "2", "--out", path "found")
+    local output = good("evaluate", "-c", checkpoint, "-d", file, "--n-samples", "2", "--search", "40", "--out",
+      path "found")
     assert.is_truthy(output:find("mean predictor", 1, true) and output:find("random preset", 1, true))
     local found = lt.json.load(path("found", "metrics.json"))
     assert.equal(2, #found.audio.sounds)
     assert.is_true(found.continuous.mse > 0 and found.continuous.mean_predictor > 0)
     assert.is_true(found.audio.means.random_preset.multiscale > 0)
-    assert.is_true(fs.is_file(path("found", "predicted_2.wav")) and fs.is_file(path("found", "mel_2.png")))
+    assert.is_true(found.audio.means.matched.multiscale < found.audio.means.predicted.multiscale)
+    for _, name in ipairs { "target_2.wav", "predicted_2.wav", "matched_2.wav", "mel_2.png" } do
+      assert.is_true(fs.is_file(path("found", name)), name)
+    end
     assert.is_truthy(good("evaluate", "-c", checkpoint, "-d", path "twin.h5", "--n-samples", "0", "--out",
       path "twin"):find("not the data of training", 1, true))
   end)
 
   it("match a sound with nothing but the checkpoint", function()
     local out, sound = path "preset.json", path "matched.wav"
-    good("match", path("found", "target_1.wav"), "-c", checkpoint, "--out", out, "--render", sound)
-    local preset = lt.json.load(out)
+    local function match(renderings)
+      good("match", path("found", "target_1.wav"), "-c", checkpoint, "--out", out, "--render", sound,
+        "--search", renderings)
+      return lt.json.load(out)
+    end
+    local plain, preset = match "0", match "60"
+    assert.is_true(preset.multiscale_spectral_distance < plain.multiscale_spectral_distance)
+    assert.same(preset, match "60")
     assert.equal("builtin", preset.synthesizer)
     assert.is_string(preset.values.osc_1_wave)
     assert.is_true(preset.positions.filter_1_cutoff >= 0 and preset.positions.filter_1_cutoff <= 1)
