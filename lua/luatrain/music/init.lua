@@ -3,6 +3,7 @@
 --   lt.music.chord           labels of Harte's grammar, their classes, .lab files
 --   lt.music.chord_decode    from a network's scores of every moment to a list of chords
 --   lt.music.chord_scores    mir_eval's scores of a list of chords against another
+--   lt.music.note_scores     mir_eval's scores of a list of notes against another
 --
 -- Each is loaded when it is first used.
 local core = require "luatrain.core"
