@@ -6,7 +6,8 @@
 -- Signals are f32 tensors between -1 and 1: (T), or (..., T) with any leading dimensions.
 local audio = {}
 
-for _, name in ipairs { "augment", "chroma", "cqt", "distances", "file", "filters", "resample", "spectra" } do
+local FILES = { "augment", "chroma", "cqt", "distances", "fbank", "file", "filters", "resample", "spectra" }
+for _, name in ipairs(FILES) do
   for key, value in pairs(require("luatrain.audio." .. name)) do audio[key] = value end
 end
 
