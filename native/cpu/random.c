@@ -132,20 +132,36 @@ static void draw_bernoulli(float *out, const uint32_t *words, const double *k)
 
 static double normal_cdf(double z) { return 0.5 * erfc(-z * 0.70710678118654752); }
 
-// By bisection of the distribution function between the cut-offs. k: mean, std, low, high.
+// The inverse of normal_cdf for 0 < p < 1, within 1.2e-9 of its size (P. J. Acklam's rational functions).
+static double normal_quantile(double p)
+{
+    const double edge = 0.02425;
+    if (p < edge || p > 1 - edge) {
+        double q = sqrt(-2 * log(p < edge ? p : 1 - p));
+        double x = (((((-7.784894002430293e-03 * q - 3.223964580411365e-01) * q - 2.400758277161838e+00) * q
+                      - 2.549732539343734e+00) * q + 4.374664141464968e+00) * q + 2.938163982698783e+00)
+            / ((((7.784695709041462e-03 * q + 3.224671290700398e-01) * q + 2.445134137142996e+00) * q
+                + 3.754408661907416e+00) * q + 1);
+        return p < edge ? x : -x;
+    }
+    double q = p - 0.5, r = q * q;
+    return (((((-3.969683028665376e+01 * r + 2.209460984245205e+02) * r - 2.759285104469687e+02) * r
+              + 1.383577518672690e+02) * r - 3.066479806614716e+01) * r + 2.506628277459239e+00) * q
+        / (((((-5.447609879822406e+01 * r + 1.615858368580409e+02) * r - 1.556989798598866e+02) * r
+             + 6.680131188771972e+01) * r - 1.328068155288572e+01) * r + 1);
+}
+
+// By the inverse of the distribution function between the cut-offs. k: mean, std, low, high. Cut-offs above
+// the mean are mirrored below it, where small probabilities keep their digits.
 static void draw_trunc_normal(float *out, const uint32_t *words, const double *k)
 {
     double first = (k[2] - k[0]) / k[1], last = (k[3] - k[0]) / k[1];
-    double from = normal_cdf(first), to = normal_cdf(last);
+    const double sign = first > 0 ? -1 : 1;
+    double from = normal_cdf(sign > 0 ? first : -last), to = normal_cdf(sign > 0 ? last : -first);
     for (int i = 0; i < PHILOX_GROUP; i++) {
-        double wanted = from + (to - from) * ((words[i] + 0.5) * 0x1p-32);
-        double a = first > -40 ? first : -40, b = last < 40 ? last : 40;
-        for (int step = 0; step < 36; step++) {
-            double middle = 0.5 * (a + b);
-            if (normal_cdf(middle) < wanted) a = middle; else b = middle;
-        }
-        double v = k[0] + k[1] * 0.5 * (a + b);
-        out[i] = (float)(v < k[2] ? k[2] : v > k[3] ? k[3] : v);
+        double p = from + (to - from) * ((words[i] + 0.5) * 0x1p-32);
+        double v = k[0] + k[1] * sign * normal_quantile(p);
+        out[i] = (float)(v > k[2] ? v < k[3] ? v : k[3] : k[2]);
     }
 }
 
