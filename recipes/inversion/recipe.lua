@@ -30,8 +30,8 @@ recipe.summary = "Finds the synthesizer preset behind a sound"
 recipe.config = {
   data = config.string("data/tier1.h5", "HDF5 file made by the render command", { short = "d" }),
   learning_rate = config.number(1e-3, "peak learning rate of AdamW", { min = 0, alias = "lr" }),
-  weight_decay = config.number(0.02, "weight decay of matrices and kernels", { min = 0 }),
-  epochs = 24,
+  weight_decay = config.number(0.05, "weight decay of matrices and kernels", { min = 0 }),
+  epochs = 20,
   batch_size = 32,
   warmup_epochs = config.number(1, "epochs in which the learning rate rises; then it falls as a cosine",
     { min = 0 }),
@@ -52,9 +52,9 @@ recipe.config = {
   simple_cat_heads = config.flag(true, "one linear layer a categorical parameter; no: 512-512-n"),
   input_gain = config.number(1000, "the model sees log(1 + gain mel), made from the file's log(1 + mel): "
     .. "more shows softer parts", { min = 1e-3, max = 1e9 }),
-  mask_bands = config.integer(8, "mel bands hidden from the model in training, at most", { min = 0 }),
-  mask_frames = config.integer(12, "frames hidden from the model in training, at most", { min = 0 }),
-  dropout = config.number(0.1, "dropout of the heads", { min = 0, max = 0.9 }),
+  mask_bands = config.integer(16, "mel bands hidden from the model in training, at most", { min = 0 }),
+  mask_frames = config.integer(24, "frames hidden from the model in training, at most", { min = 0 }),
+  dropout = config.number(0.2, "dropout of the heads", { min = 0, max = 0.9 }),
   pretrained = config.string("", "safetensors file with the weights of torchvision's ResNet-18; empty: none"),
   freeze = config.choice("auto", { "auto", "yes", "no" }, "keep conv1 to layer2 as they are; auto: where "
     .. "they are pretrained"),
