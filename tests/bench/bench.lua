@@ -155,7 +155,14 @@ while arg[i] do
   end
   i = i + 1
 end
-if #names == 0 then names = all_names() end
+local known = all_names()
+for _, name in ipairs(names) do
+  if not exists("tests/bench/" .. name .. ".lua") or name == "bench" then
+    io.stderr:write(("bench: there is no %q; there are: %s\n"):format(name, table.concat(known, ", ")))
+    os.exit(2)
+  end
+end
+if #names == 0 then names = known end
 print(("%-22s %12s %12s %9s"):format("", "luatrain", "peer", "ratio"))
 local log = assert(io.open("build/bench.jsonl", "a"))
 for _, name in ipairs(names) do run_pair(name, rounds, log) end
