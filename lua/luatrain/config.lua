@@ -1,6 +1,7 @@
 --- Settings. One declaration serves as defaults, command-line flags, help text, config-file keys
 -- and checkpoint metadata. A plain value declares a field of its type; the functions below declare
 -- one with a meaning and limits. Tables nest one level: {mel = {bands = 64}} is --mel.bands 64.
+-- Other names (aliases) may nest as deep as somebody else's config file does.
 --
 --   local fields = config.fields {
 --     epochs = 20,
@@ -29,8 +30,8 @@ local function field(kind, default, help, options)
   return self
 end
 
---- A number. options: min, max (both allowed values), alias (another name for the flag), short (one
--- letter: -d VALUE is the same as --data VALUE).
+--- A number. options: min, max (both allowed values), alias (another name, for the flag and in config files, or a
+-- list of names: {"lr", "training.learning_rate"}), short (one letter: -d VALUE is the same as --data VALUE).
 function config.number(default, help, options) return field("number", default, help, options) end
 
 --- A whole number; options as config.number.
@@ -39,7 +40,8 @@ function config.integer(default, help, options) return field("integer", default,
 --- A text. options: alias.
 function config.string(default, help, options) return field("string", default, help, options) end
 
---- One of a list of texts: config.choice("cosine", {"cosine", "onecycle"}, "schedule").
+--- One of a list of texts: config.choice("cosine", {"cosine", "onecycle"}, "schedule"). options: alias;
+-- switch = {use_amp = {"bf16", "f32"}}: --use-amp and --no-use-amp stand for these choices.
 function config.choice(default, choices, help, options)
   local o = {choices = choices}
   for key, value in pairs(options or {}) do o[key] = value end
@@ -149,6 +151,17 @@ end
 
 local function is_field(value) return getmetatable(value) == Field end
 
+-- The other names of a field, a list.
+local function aliases(one)
+  if type(one.alias) == "table" then return one.alias end
+  return { one.alias }
+end
+
+-- Remembers that "a.b.c" lies in the tables "a" and "a.b".
+local function note_sections(sections, name)
+  for at in name:gmatch "()%." do sections[name:sub(1, at - 1)] = true end
+end
+
 --- Reads one or more declarations (later ones win, but a plain value keeps the meaning and limits
 -- of the field it overrides). Returns the fields: a list in order of declaration, also by name.
 function config.fields(...)
@@ -191,8 +204,16 @@ function config.fields(...)
     if a.order ~= b.order then return a.order < b.order end
     return a.name < b.name
   end)
+  list.switches = {}
   for _, one in ipairs(list) do
-    if one.alias then by_name[one.alias] = by_name[one.alias] or one end
+    for _, name in ipairs(aliases(one)) do
+      by_name[name] = by_name[name] or one
+      note_sections(sections, name)
+    end
+    for name, choices in pairs(one.switch or {}) do
+      list.switches[name] = { field = one, on = choices[1], off = choices[2] }
+      note_sections(sections, name)
+    end
   end
   return list
 end
@@ -200,13 +221,9 @@ end
 local function names_of(fields)
   local names = {}
   for name in pairs(fields.by_name) do names[#names + 1] = name end
+  for name in pairs(fields.switches) do names[#names + 1] = name end
   table.sort(names)
   return names
-end
-
--- The field a flag spells, or nil: dashes and underscores are the same.
-local function find(fields, spelling)
-  return fields.by_name[(spelling:gsub("-", "_"))]
 end
 
 -- The full name of the field with a one-letter flag.
@@ -218,12 +235,49 @@ local function long_name(fields, arg)
   failure.raise("usage", "unknown option %s; settings are written --name value", arg)
 end
 
+-- What a flag means: its field (or nil), whether it says no, and the switch it is (or nil).
+local function meaning(fields, key)
+  local name = key:gsub("-", "_")
+  local positive = name:match "^no_(.+)$"
+  if fields.by_name[name] then return fields.by_name[name], false end
+  if fields.switches[name] then return fields.switches[name].field, false, fields.switches[name] end
+  local one, switch = fields.by_name[positive], fields.switches[positive]
+  if one and one.kind == "flag" then return one, true end
+  if switch then return switch.field, true, switch end
+end
+
+-- The value of one flag: text is what stands behind "=" (or nil), take() gives the next argument.
+local function value_of(fields, key, text, take)
+  local one, negative, switch = meaning(fields, key)
+  if not one then
+    failure.raise("usage", "unknown setting --%s%s", key,
+      failure.suggest(key:gsub("-", "_"), names_of(fields), "--"))
+  end
+  if switch then
+    if text then failure.raise("usage", "--%s takes no value", key) end
+    return one, negative and switch.off or not negative and switch.on or nil
+  end
+  if one.kind == "flag" and not text then return one, not negative end
+  if not text then
+    text = take()
+    if not text then failure.raise("usage", "--%s wants %s, got nothing", key, wants(one)) end
+  end
+  local value = one:from_text(text)
+  local problem = one:problem(value)
+  if problem then failure.raise("usage", "--%s %s", key, problem) end
+  return one, value
+end
+
 --- Reads command-line arguments: --key value, --key=value, --flag, --no-flag, and -k value where a
 -- field has a short form; -- ends them.
 -- Returns the values by full name and the list of the other arguments. Raises a usage failure.
 function config.parse(fields, args)
   local values, rest = {}, {}
   local i = 1
+  local function take()
+    i = i + 1
+    return args[i]
+  end
   while i <= #args do
     local arg = args[i]
     if arg == "--" then
@@ -236,29 +290,7 @@ function config.parse(fields, args)
     if not key then
       rest[#rest + 1] = arg
     else
-      local one, negative = find(fields, key), false
-      if not one and key:match("^no[-_]") then
-        one = find(fields, key:sub(4))
-        negative = one ~= nil
-        if one and one.kind ~= "flag" then one = nil end
-      end
-      if not one then
-        failure.raise("usage", "unknown setting --%s%s", key,
-          failure.suggest(key:gsub("-", "_"), names_of(fields), "--"))
-      end
-      local value
-      if one.kind == "flag" and not text then
-        value = not negative
-      else
-        if not text then
-          i = i + 1
-          text = args[i]
-          if not text then failure.raise("usage", "--%s wants %s, got nothing", key, wants(one)) end
-        end
-        value = one:from_text(text)
-      end
-      local problem = one:problem(value)
-      if problem then failure.raise("usage", "--%s %s", key, problem) end
+      local one, value = value_of(fields, key, text, take)
       values[one.name] = value
     end
     i = i + 1
@@ -272,27 +304,28 @@ end
 function config.check(fields, nested, origin, unknown)
   local values = {}
   local function put(name, value)
-    local one = fields.by_name[name]
-    if not one then
+    local one, switch = fields.by_name[name], fields.switches[name]
+    if not one and not switch then
       if unknown == "skip" then return end
       failure.raise("config", "%s: unknown setting '%s'%s", origin, name,
         failure.suggest(name, names_of(fields)))
     end
-    local problem = one:problem(value)
+    local problem
+    if one then problem = one:problem(value)
+    elseif type(value) ~= "boolean" then problem = ("wants true or false, got %s"):format(show(value)) end
     if problem then failure.raise("config", "%s: '%s' %s", origin, name, problem) end
-    values[one.name] = value
+    if one then values[one.name] = value else values[switch.field.name] = value and switch.on or switch.off end
+  end
+  local function walk(prefix, nested_values)
+    for key, value in pairs(nested_values) do
+      local name = prefix .. tostring(key):gsub("-", "_")
+      if type(value) == "table" and fields.sections[name] then walk(name .. ".", value) else put(name, value) end
+    end
   end
   if type(nested) ~= "table" then
     failure.raise("config", "%s: holds no table of settings", origin)
   end
-  for key, value in pairs(nested) do
-    local name = tostring(key):gsub("-", "_")
-    if type(value) == "table" and fields.sections[name] then
-      for inner, item in pairs(value) do put(name .. "." .. tostring(inner):gsub("-", "_"), item) end
-    else
-      put(name, value)
-    end
-  end
+  walk("", nested)
   return values
 end
 
@@ -424,8 +457,14 @@ local function describe(one)
   local kind = one.kind == "choice" and table.concat(one.choices, " | ")
     or one.kind == "list" and ("list of %ss"):format(one.of)
     or one.kind == "string" and "text" or one.kind .. range_text(one)
+  local also = {}
+  for _, name in ipairs(aliases(one)) do also[#also + 1] = "--" .. name:gsub("_", "-") end
+  for name, choices in pairs(one.switch or {}) do
+    also[#also + 1] = ("--%s for %s"):format(name:gsub("_", "-"), choices[1])
+  end
+  table.sort(also)
   local facts = ("(%s; default %s%s)"):format(kind, value_text(one.default),
-    one.alias and "; also --" .. one.alias:gsub("_", "-") or "")
+    #also > 0 and "; also " .. table.concat(also, ", ") or "")
   return flag, facts
 end
 

@@ -46,6 +46,28 @@ describe("settings", function()
     assert.is_truthy(config.help(f):find("-d, --data TEXT", 1, true))
   end)
 
+  it("have other names, several of them, in other people's files too", function()
+    local f = config.fields {
+      rate = config.number(1, "a rate", {alias = {"lr", "training.learning_rate"}}),
+      plots = config.flag(true, "plots", {alias = "evaluation.pictures.enabled"}),
+      precision = config.choice("f32", {"f32", "bf16"}, "numbers",
+        {switch = {use_amp = {"bf16", "f32"}, ["training.use_amp"] = {"bf16", "f32"}}}),
+    }
+    local values = config.parse(f, {"--lr", "3", "--use-amp"})
+    assert.same({rate = 3, precision = "bf16"}, values)
+    assert.same({precision = "f32"}, (config.parse(f, {"--no-use-amp"})))
+    assert.same({rate = 2, plots = false, precision = "bf16"}, config.check(f, {
+      training = {["learning-rate"] = 2, use_amp = true}, evaluation = {pictures = {enabled = false}}}, "x.yaml"))
+    assert.error_matches(function() config.check(f, {training = {lerning_rate = 2}}, "x.yaml") end,
+      "x.yaml: unknown setting 'training.lerning_rate'; did you mean training.learning_rate")
+    assert.error_matches(function() config.check(f, {training = {use_amp = 1}}, "x.yaml") end,
+      "'training.use_amp' wants true or false, got 1")
+    assert.error_matches(function() config.parse(f, {"--use-amp=yes"}) end, "takes no value")
+    local help = config.help(f)
+    assert.is_truthy(help:find("--lr, --training.learning-rate", 1, true))
+    assert.is_truthy(help:find("--use-amp for bf16", 1, true))
+  end)
+
   it("are spelled with dashes or underscores, with = or without", function()
     local c, rest = parsed("--num-epochs=3", "in.wav", "--rate", "-1e-4", "--mel.bands", "8", "--no-fast",
       "--sizes", "3,4,5", "--kind=b", "--", "--rate")

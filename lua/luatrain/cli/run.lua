@@ -30,9 +30,10 @@ local library = {
   train = {
     help = "train; leaves a run directory with checkpoints, history and report",
     options = {
-      run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME"),
+      run = config.string("", "directory of the run; default: runs/RECIPE/DATE-TIME",
+        {alias = "output_dir"}),
       resume = config.string("", "continue: a path, or auto: the newest whole checkpoint of the run "
-        .. "directory, or of the newest run"),
+        .. "directory, or of the newest run", {alias = "resume_from"}),
       report = config.flag(true, "draw plots and write the report at the end"),
     },
   },
@@ -70,7 +71,7 @@ end
 
 -- Fields of options and settings in one list for the parser; a name may not be both.
 local function merge(recipe, options, settings)
-  local all = {by_name = {}, sections = settings.sections}
+  local all = {by_name = {}, sections = settings.sections, switches = settings.switches}
   for _, list in ipairs {settings, options} do
     for name, field in pairs(list.by_name) do
       if all.by_name[name] then
