@@ -27,7 +27,6 @@ static const row rows[SYNTH_ROW_COUNT] = {SYNTH_ROWS(ROW_C, ROW_K)};
 // second oscillator is a fifth above, the third an octave below; filter 2 carves rather than shapes; the
 // release of envelope 2, which little is left to be heard of, keeps to a middle.
 static const struct { short row, copy; synth_draw draw; } special[] = {
-    {OSC_ON, 0, WEIGHTS(0.35, 0.65)},
     {OSC_TRANSPOSE, 1, BELL(0.646, 0.04)},
     {OSC_TRANSPOSE, 2, BELL(0.25, 0.04)},
     {FILTER_MODEL, 1, WEIGHTS(0.08, 0.06, 0.42, 0.16, 0.28)},
@@ -214,13 +213,17 @@ static void draw_preset(float *continuous, int64_t *categorical, const float *un
         if (p->about.kind == LT_SYNTH_CONTINUOUS) continuous[p->at] = draw_position(p, u, tier);
         else categorical[p->at] = draw_choice(p, u);
     }
-    // Silence teaches nothing: with every oscillator off the first one is switched on.
+    // Silence teaches nothing: with every oscillator off one is switched on, whichever the first one's
+    // number, which then lies in the lower half, points at.
     int64_t *on[SYNTH_OSCS], any = 0;
     for (int i = 0; i < SYNTH_OSCS; i++) {
         on[i] = &categorical[r->list[r->index[OSC_ON][i]].at];
         any += *on[i];
     }
-    if (!any) *on[0] = 1;
+    if (!any) {
+        float u = synth_clamp(uniform[r->index[OSC_ON][0]], 0, 0.49999997f);
+        *on[(int)(2 * SYNTH_OSCS * u)] = 1;
+    }
 }
 
 lt_status lt_synth_random(lt_tensor *continuous, lt_tensor *categorical, const lt_tensor *uniform,
