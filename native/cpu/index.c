@@ -228,25 +228,36 @@ static lt_status index_add_check(const void *p)
     return check_select("index_add", &a->x, &a->y, &a->index, a->dim);
 }
 
-// Slices of y are dealt to threads by id, so that sums have one writer and one order.
+static void add_slice(const select_args *a, int64_t i, int64_t n, int64_t size, int64_t inner)
+{
+    int64_t to = lt_i64(&a->index)[i % n];
+    if (to == a->skip) return;
+    float *y = lt_f32(&a->y) + (i / n * size + to) * inner;
+    const float *x = lt_f32(&a->x) + i * inner;
+#pragma omp simd
+    for (int64_t j = 0; j < inner; j++) y[j] += x[j];
+}
+
+// Slices of y are dealt to threads, by what lies outside dim where there is enough of it, else by id: sums
+// have one writer and one order.
 static lt_status index_add_cpu(const void *p)
 {
     const select_args *a = p;
     int64_t outer, inner, n = lt_numel(&a->index), size = a->y.shape[a->dim];
     three_sizes(&a->y, a->dim, &outer, &inner);
-    const int64_t *id = lt_i64(&a->index);
     int team = lt_team(outer * n * inner);
+    if (outer >= 4 * team) {
+#pragma omp parallel for num_threads(team)
+        for (int64_t o = 0; o < outer; o++)
+            for (int64_t i = 0; i < n; i++) add_slice(a, o * n + i, n, size, inner);
+        return LT_OK;
+    }
+    const int64_t *id = lt_i64(&a->index);
 #pragma omp parallel num_threads(team)
     {
         int64_t t = omp_get_thread_num(), parts = omp_get_num_threads();
-        for (int64_t i = 0; i < outer * n; i++) {
-            int64_t to = id[i % n];
-            if (to % parts != t || to == a->skip) continue;
-            float *y = lt_f32(&a->y) + (i / n * size + to) * inner;
-            const float *x = lt_f32(&a->x) + i * inner;
-#pragma omp simd
-            for (int64_t j = 0; j < inner; j++) y[j] += x[j];
-        }
+        for (int64_t i = 0; i < outer * n; i++)
+            if (id[i % n] % parts == t) add_slice(a, i, n, size, inner);
     }
     return LT_OK;
 }

@@ -11,7 +11,6 @@
 -- validation, the rest for training. The split of a song depends on nothing else but the number of its
 -- elders in the folder.
 
-local bit = require "bit"
 local chord = require "luatrain.music.chord"
 local data = require "chord_data"
 local failure = require "luatrain.failure"
@@ -19,18 +18,6 @@ local songs = require "chord_songs"
 local fs = lt.fs
 
 local prepare = {}
-
--- FNV-1a of a name, 32 bits in pieces of 16: exact in doubles.
-local function hash(name)
-  local high, low = 0x811c, 0x9dc5
-  for i = 1, #name do
-    low = bit.bxor(low, name:byte(i))
-    local product = low * 0x193                                    -- the prime is 0x01000193
-    high = (high * 0x193 + low * 0x100 + math.floor(product / 65536)) % 65536
-    low = product % 65536
-  end
-  return high * 65536 + low
-end
 
 local function split_of(rank)
   if rank % 5 == 0 then return "test" end
@@ -77,7 +64,7 @@ end
 
 local function order(found, most)
   table.sort(found, function(a, b)
-    local x, y = hash(a.song), hash(b.song)
+    local x, y = lt.data.name_share(a.song), lt.data.name_share(b.song)
     if x ~= y then return x < y end
     return a.midi < b.midi
   end)

@@ -8,6 +8,7 @@
 --   data.folder(path, {extensions = {"wav", "flac"}})   one folder a class: {path, class, label}
 --   data.manifest(path)                 JSON list or JSON lines; *path fields become absolute
 --   data.csv(path, {types = {...}})     header line names the fields
+--   data.name_share(name)               0 to 1, of the name only: splits that stay when data are added
 --   data.hdf5                           HDF5 files: open, write, extend, shards, table, check
 --   set:map(function(sample) return sample end)      random numbers drawn inside depend on
 --                                                    (seed, epoch, index) only: lt.rand and math.random
@@ -31,6 +32,7 @@ local data = {
   folder = files.folder,
   manifest = files.manifest,
   csv = files.csv,
+  name_share = files.name_share,
   loader = require("luatrain.data.loader").new,
   hdf5 = require "luatrain.data.hdf5",
 }
