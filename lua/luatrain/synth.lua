@@ -165,7 +165,8 @@ local function prepare(path, out, index, settings)
   job.argv = { settings.program, "-n", "-i", "-q", "-f", "/dev/null", "-F", job.temporary,
     "-T", job.type, "-O", "s16", "-r", tostring(settings.sample_rate), "-g", tostring(settings.gain),
     "-R", settings.reverb and "1" or "0", "-C", settings.chorus and "1" or "0",
-    "-o", "synth.cpu-cores=1", "-o", "synth.polyphony=512", settings.soundfont,
+    "-o", "synth.cpu-cores=1", "-o", "synth.polyphony=512",
+    "-o", "synth.dynamic-sample-loading=" .. settings.lazily, settings.soundfont,
     playable(path, song, settings.directory, index) }
   return job
 end
@@ -187,7 +188,11 @@ local function settings_of(options)
   if type(gain) ~= "number" or not (gain > 0 and gain <= 10) then
     core.fail("synth: gain is %s, not above 0 up to 10", tostring(gain))
   end
-  return { program = program, soundfont = synth.soundfont(options.soundfont), sample_rate = rate,
+  local soundfont = synth.soundfont(options.soundfont)
+  -- Of a compressed SoundFont only the instruments that play are unpacked: the same bytes, and a piano piece
+  -- of 10 s takes 0.3 s instead of 2.2 s. Of an uncompressed one this changes some bytes and gains nothing.
+  local lazily = fs.extension(soundfont) == "sf3" and 1 or 0
+  return { program = program, soundfont = soundfont, lazily = lazily, sample_rate = rate,
     gain = gain, reverb = options.reverb ~= false, chorus = options.chorus ~= false,
     tolerant = options.tolerant, max_seconds = options.max_seconds or 3600, timeout = options.timeout }
 end
