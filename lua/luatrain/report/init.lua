@@ -4,58 +4,33 @@
 --   lt.report.matrix("confusion.png", counts, {labels = {"dog", "cat"}, title = "confusion"})
 --   lt.report.image("mel.png", spectrogram, {x = "frame", y = "band", title = "log-mel"})
 --
+-- lt.report.panels draws several plots in one picture; lt.report.panel makes them: bars, histograms, curves,
+-- matrices, piano rolls. lt.report.web writes pages that hold their pictures.
+--
 -- Without gnuplot these raise an error that says so; training goes on without plots.
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
+local gnuplot = require "luatrain.report.gnuplot"
 local json = require "luatrain.json"
 local Tensor = require "luatrain.tensor"
+local draw, number_text, quote = gnuplot.draw, gnuplot.number, gnuplot.quote
 
-local report = {}
+local report = {
+  available = gnuplot.available,
+  panel = require "luatrain.report.panel",
+  web = require "luatrain.report.web",
+}
 
---- True where plots can be drawn.
-function report.available() return require("luatrain.process").which "gnuplot" ~= nil end
-
--- Text inside a gnuplot string: quotes and backslashes are taken out, newlines become spaces.
-local function quote(text)
-  return '"' .. tostring(text or ""):gsub("[\\\"`]", "'"):gsub("%c", " ") .. '"'
-end
-
--- Runs gnuplot on a script with data files; the picture appears under its name when it is whole.
-local function draw(path, script, data)
-  local process = require "luatrain.process"
-  if not report.available() then
-    core.fail_as("io", "%s: plots need the program gnuplot, which is not installed", path)
-  end
-  local folder = fs.temporary_directory()
-  local ok, e = pcall(function()
-    for name, text in pairs(data) do fs.write(fs.join(folder, name), text) end
-    fs.write(fs.join(folder, "plot.gp"), script)
-    local result = process.run({"gnuplot", "plot.gp"}, {directory = folder, timeout = 60})
-    if not result.ok then
-      core.fail_as("io", "%s: gnuplot failed: %s", path, (result.output or result.state):gsub("%s+", " "))
-    end
-    fs.write(path, fs.read(fs.join(folder, "out.png")))
-  end)
-  fs.remove_tree(folder)
-  if not ok then error(e, 0) end
-end
+--- A picture of several plots: see luatrain.report.panel.
+report.panels = report.panel.draw
 
 local function head(options, width, height)
-  local lines = {
-    ("set terminal pngcairo size %d,%d font 'sans,10' noenhanced"):format(
-      options.width or width, options.height or height),
-    "set output 'out.png'",
-  }
+  local lines = gnuplot.head(options.width or width, options.height or height)
   if options.title then lines[#lines + 1] = "set title " .. quote(options.title) end
   if options.x then lines[#lines + 1] = "set xlabel " .. quote(options.x) end
   if options.y then lines[#lines + 1] = "set ylabel " .. quote(options.y) end
   return lines
-end
-
-local function number_text(value)
-  if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge then return "NaN" end
-  return ("%.9g"):format(value)
 end
 
 --- Lines over 1, 2, 3, ... : curves = {name = list of numbers}. options: title, x, y, log (logarithmic
@@ -121,7 +96,10 @@ function report.matrix(path, counts, options)
     width = options.width, height = options.height}, 300 + 22 * #rows, 250 + 22 * #rows)
   if options.labels then
     local ticks = {}
-    for i, label in ipairs(options.labels) do ticks[i] = ("%s %d"):format(quote(label), i - 1) end
+    for i, label in ipairs(options.labels) do
+      -- gnuplot reads a tick's text as a format of its place.
+      ticks[i] = ("%s %d"):format(quote((tostring(label):gsub("%%", "%%%%"))), i - 1)
+    end
     local text = table.concat(ticks, ", ")
     lines[#lines + 1] = "set xtics rotate by 90 right (" .. text .. ")"
     lines[#lines + 1] = "set ytics (" .. text .. ")"
@@ -151,8 +129,8 @@ local function escape(text)
   return (text:gsub("[&<>]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}))
 end
 
--- history columns -> plots by what is measured: {loss = {train = {...}, val = {...}}, ...}.
-local function group(history)
+--- The columns of a history by what they measure: {loss = {train = {...}, val = {...}}, ...}; gaps are NaN.
+function report.by_metric(history)
   local plots = {}
   for name, column in pairs(history) do
     local part, what = name:match "^(train)[_/](.+)$"
@@ -208,7 +186,7 @@ function report.training(run, history, journal)
   fs.mkdir(run:file "report")
   if next(history) == nil then return end
   if report.available() then
-    for what, curves in pairs(group(history)) do
+    for what, curves in pairs(report.by_metric(history)) do
       local name = what:gsub("[^%w_.-]", "_") .. ".png"
       local ok, e = pcall(report.curves, run:file("report", name), curves, {title = what, x = "epoch"})
       if not ok then
