@@ -67,6 +67,15 @@ lt_status lt_resample(lt_tensor *y, const lt_tensor *x, const lt_tensor *filter,
 lt_status lt_resample_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *filter,
                                int64_t up, int64_t down);
 
+// ---- augmentation ------------------------------------------------------------------------------
+// y (B, bins, ceil(frames / rate), 2) from spectra x (B, bins, frames, 2): `rate` times as fast, with
+// interpolated magnitudes and phases that advance as they do in x.
+lt_status lt_phase_vocoder(lt_tensor *y, const lt_tensor *x, double rate);
+// y (B, T): what a room adds to x (B, T), without x itself. delays (B, 12), i32: samples of 8 combs, then of 4
+// all-passes. gains (B, 8): of the combs' loops, 0 to 1; damping: of their low passes, 0 to 1.
+lt_status lt_reverb(lt_tensor *y, const lt_tensor *x, const lt_tensor *delays, const lt_tensor *gains,
+                    double damping);
+
 // ---- audio files -------------------------------------------------------------------------------
 // Errors name the file: LT_ERR_IO where it cannot be opened, LT_ERR_FORMAT where its content is not
 // what it should be (empty, cut off, not a sound file, a sample that is not a number).

@@ -5,6 +5,7 @@ local core = require "luatrain.core"
 local op = require "luatrain.op"
 local random = require "luatrain.random"
 local Tensor = require "luatrain.tensor"
+local reverb = require "luatrain.ops.reverb"
 local spectra = require "luatrain.audio.spectra"
 local C, check = core.C, core.check
 
@@ -64,6 +65,62 @@ function augment.noise(x, snr, o)
       local row = y:select(1, i)
       local rms = math.sqrt((row * row):mean():item())
       row:add_(noise:select(1, i) * (rms * 10 ^ (-(low + (high - low) * u) / 20)))
+    end
+    return spectra.unbatch(y, lead)
+  end)
+end
+
+-- Delays of the combs and all-passes of a room of size 1, in seconds (about those of Jezar's Freeverb, 2000).
+local DELAYS = {
+  0.0253, 0.0269, 0.0290, 0.0307, 0.0322, 0.0338, 0.0353, 0.0367, 0.0126, 0.0100, 0.0077, 0.0051,
+}
+local COMBS = 8
+
+-- Delays (B, 12), in samples, and gains (B, 8) of rooms with the decay times and sizes drawn.
+local function rooms(count, sample_rate, o)
+  local from, to = range("reverb: decay", o.decay or { 0.2, 1.2 })
+  local small, large = range("reverb: size", o.size or { 0.7, 1.5 })
+  if not (from > 0 and small > 0) then core.fail("reverb: decay and size must be above 0") end
+  local delays, gains, draws = {}, {}, uniforms(count * 14, o)
+  for i = 1, count do
+    local at = 14 * (i - 1)
+    local decay = from + (to - from) * draws[at + 1]
+    local size = small + (large - small) * draws[at + 2]
+    delays[i], gains[i] = {}, {}
+    for k, seconds in ipairs(DELAYS) do
+      -- No two rooms have their echoes at the same times.
+      local samples = seconds * size * sample_rate * (0.97 + 0.06 * draws[at + 2 + k])
+      delays[i][k] = math.max(1, math.floor(samples + 0.5))
+      if k <= COMBS then gains[i][k] = 10 ^ (-3 * delays[i][k] / sample_rate / decay) end
+    end
+  end
+  return Tensor.from(delays, "i32"), Tensor.from(gains)
+end
+
+--- x (..., T), sounds at `sample_rate` Hz, as in a room: x plus echoes that die away, cut at T. Each signal
+-- has a room of its own. These options may be a number or {low, high}, drawn uniformly for each signal:
+-- decay (seconds until low frequencies have lost 60 dB; {0.2, 1.2}), wet (level of the echoes over that of
+-- the sound, dB; {-20, -8}), size ({0.7, 1.5}, of the room: scales the times between echoes). And damping
+-- (0.3; 0 to 1: how much sooner high frequencies die away), generator. Silence stays silence.
+-- Combs and all-passes: M. Schroeder, 1962; low passes in the combs: J. Moorer, 1979.
+-- Example: lt.audio.reverb(x, 16000, { wet = { -18, -6 }, generator = g })
+function augment.reverb(x, sample_rate, o)
+  o = spectra.check_options("reverb", o or {},
+    { generator = true, decay = true, wet = true, size = true, damping = true })
+  if type(sample_rate) ~= "number" or not (sample_rate >= 1000 and sample_rate <= 1e6) then
+    core.fail("reverb: the sample rate is %s, wanted 1000 to 1000000 Hz", tostring(sample_rate))
+  end
+  local low, high = range("reverb: wet", o.wet or { -20, -8 })
+  return op.no_grad(function()
+    local batch, lead = spectra.batch("reverb", x)
+    local delays, gains = rooms(batch:size(1), sample_rate, o)
+    local echoes = reverb.reverb(batch, delays, gains, o.damping or 0.3)
+    local y = copy_of(batch)
+    for i, u in ipairs(uniforms(batch:size(1), o)) do
+      local dry, wet = y:select(1, i), echoes:select(1, i)
+      local power = (wet * wet):sum():item()
+      local level = power > 0 and math.sqrt((dry * dry):sum():item() / power) or 0
+      dry:add_(wet * (level * 10 ^ ((low + (high - low) * u) / 20)))
     end
     return spectra.unbatch(y, lead)
   end)
