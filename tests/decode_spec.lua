@@ -224,6 +224,127 @@ describe("sampling", function()
   end)
 end)
 
+-- ---- a transformer ------------------------------------------------------------------------------
+
+local nn = lt.nn
+local WORDS, WIDTH, LENGTH = 13, 32, 24
+
+-- The same decoder twice: with a cache, and computing every row anew from its tokens at each step.
+local Cached, Anew = {}, {}
+Cached.__index, Anew.__index = Cached, Anew
+
+local function transformer(norm_first)
+  local layer = nn.TransformerDecoderLayer(WIDTH, 2,
+    { dim_feedforward = 48, batch_first = true, norm_first = norm_first })
+  local net = { decoder = nn.TransformerDecoder(layer, 2), embedding = nn.Embedding(WORDS, WIDTH),
+    positions = lt.randn(LENGTH, WIDTH), head = nn.Linear(WIDTH, WORDS) }
+  lt.no_grad(function()
+    for _, p in pairs(net.decoder:parameters()) do
+      p:copy_(lt.randn(p:size()) * (p:dim() == 2 and 2 / math.sqrt(p:size(2)) or 0.5))
+    end
+    -- sequences are to end now and then, not at once
+    net.head.weight:mul_(3)
+    net.head.bias:narrow(1, EOS + 1, 1):fill_(-1)
+  end)
+  net.decoder:eval()
+  return setmetatable({ net = net }, Cached), setmetatable({ net = net }, Anew)
+end
+
+local function cached_state(model, memory, precision)
+  local net = model.net
+  return nn.decoder_cache(net.decoder, memory, { embedding = net.embedding, positions = net.positions,
+    output = net.head, max_length = LENGTH, precision = precision })
+end
+
+function Cached.step(_, tokens, cache) return cache:step(tokens) end
+function Cached.reorder(_, cache, rows) cache:reorder(rows) end
+
+local function anew_state(memory)
+  local state = {}
+  for i = 1, memory:size(1) do state[i] = { memory = memory:narrow(1, i, 1), tokens = {} } end
+  return state
+end
+
+function Anew:step(tokens, state)
+  local rows, net = {}, self.net
+  for k, token in ipairs(tokens:tolist()) do
+    local one = state[k]
+    one.tokens[#one.tokens + 1] = token
+    local x = net.embedding(lt.tensor({ one.tokens }, "i64")) + net.positions:narrow(1, 1, #one.tokens)
+    rows[k] = net.head(net.decoder(x, one.memory, { tgt_is_causal = true }):select(2, #one.tokens))
+  end
+  assert.are.equal(#state, #rows)
+  return lt.cat(rows, 1)
+end
+
+function Anew.reorder(_, state, rows)
+  local new = {}
+  for k, row in ipairs(rows) do
+    new[k] = { memory = state[row].memory, tokens = { unpack(state[row].tokens) } }
+  end
+  for k = 1, math.max(#state, #new) do state[k] = new[k] end
+end
+
+describe("a transformer's cache", function()
+  -- Calls run(model, state) with both and compares; returns what was found.
+  local function both(seed, precision, run)
+    return lt.no_grad(lt.scope, function()
+      lt.manual_seed(seed)
+      local cached, anew = transformer(seed % 2 == 0)
+      local memory = lt.randn(4, 11, WIDTH)
+      local got = run(cached, cached_state(cached, memory, precision))
+      local want = run(anew, anew_state(memory))
+      assert.are.equal(#want, #got)
+      return want, got
+    end)
+  end
+  local function same(want, got)
+    assert.are.same(want.tokens, got.tokens)
+    assert.are.equal(want.ended, got.ended)
+    assert.is_true(math.abs(want.score - got.score) < 2e-3 * math.max(1, math.abs(want.score)))
+  end
+
+  it("changes no greedy sequence, also where rows end early", function()
+    local ended, whole = 0, 0
+    for seed = 1, 6 do
+      for _, precision in ipairs { "f32", "i16" } do
+        local want, got = both(seed, precision, function(model, state)
+          return decode.greedy(model, state, 4, { bos = BOS, eos = EOS, max_length = LENGTH })
+        end)
+        for i, one in ipairs(want) do
+          same(one, got[i])
+          if one.ended then ended = ended + 1 else whole = whole + 1 end
+        end
+      end
+    end
+    assert.is_true(ended > 3 and whole > 3, ended .. " ended, " .. whole .. " did not")
+  end)
+
+  it("changes no beam search", function()
+    for seed = 1, 4 do
+      for _, precision in ipairs { "f32", "i16" } do
+        local want, got = both(seed, precision, function(model, state)
+          return decode.beam(model, state, 4,
+            { bos = BOS, eos = EOS, beam = 4, count = 3, max_length = LENGTH })
+        end)
+        for i, list in ipairs(want) do
+          assert.are.equal(#list, #got[i])
+          for k, one in ipairs(list) do same(one, got[i][k]) end
+        end
+      end
+    end
+  end)
+
+  it("changes no sample", function()
+    local generator = require("luatrain.random").generator
+    local want, got = both(3, "f32", function(model, state)
+      return decode.sample(model, state, 4, { bos = BOS, eos = EOS, max_length = LENGTH, top_k = 5,
+        temperature = 2, generator = generator(1) })
+    end)
+    for i, one in ipairs(want) do same(one, got[i]) end
+  end)
+end)
+
 describe("options", function()
   it("that make no sense are refused", function()
     local function bad(text, name, options)

@@ -12,7 +12,8 @@
 --     model:reorder(state, rows)     from now on row k is what row rows[k] was; the number of rows may change
 --
 -- `state` is the model's own: what it remembers of each row (keys, values, the encoder's result). Both may
--- change it. nn.TransformerDecoder's cache has both (nn.decoder_cache). Tokens count from 0.
+-- change it. For an nn.TransformerDecoder, nn.decoder_cache does the work of both: step embeds the tokens and
+-- calls cache:step, reorder calls cache:reorder. Tokens count from 0.
 --
 -- Options of all three: bos (the first token), eos (ends a sequence; nil: nothing does), max_length = 512
 -- (new tokens, eos among them). Sequences are {tokens = list without bos and eos, score, ended = whether eos
@@ -82,8 +83,8 @@ end
 function decode.greedy(model, state, count, options)
   local o = settings("greedy", options, {})
   return write(model, state, count, o, function(scores)
-    local best, at = lt.log_softmax(scores, 2):max(2)
-    return at:tolist(), best:tolist()
+    local best, at = lt.decode_best(scores)
+    return at:flat(), best:flat()
   end)
 end
 
@@ -191,18 +192,22 @@ end
 -- The best candidates of every search: scores (rows, V) are of all searches' live hypotheses, one
 -- search behind the other.
 local function candidates_of(searches, scores)
-  local logs, first, lists = lt.log_softmax(scores, 2), 1, {}
-  local vocabulary = scores:size(2)
+  local sums, counts, lists = {}, {}, {}
   for i, search in ipairs(searches) do
-    local n, sums = #search.live, {}
-    for k, one in ipairs(search.live) do sums[k] = one.score end
-    local all = logs:narrow(1, first, n) + lt.tensor(sums):unsqueeze(2)
-    local values, places = lt.topk(all:flatten(), math.min(2 * search.o.beam, n * vocabulary), 1)
-    local found, at = {}, places:tolist()
-    for k, score in ipairs(values:tolist()) do
-      found[k] = { score = score, row = math.floor(at[k] / vocabulary) + 1, token = at[k] % vocabulary }
+    counts[i] = #search.live
+    for _, one in ipairs(search.live) do sums[#sums + 1] = one.score end
+  end
+  local values, places = lt.decode_best(scores, 2 * searches[1].o.beam, lt.tensor(sums), counts)
+  values, places = values:tolist(), places:tolist()
+  local vocabulary = scores:size(2)
+  for i, list in ipairs(values) do
+    local found = {}
+    for k, score in ipairs(list) do
+      local at = places[i][k]
+      if at < 0 then break end
+      found[k] = { score = score, row = math.floor(at / vocabulary) + 1, token = at % vocabulary }
     end
-    lists[i], first = found, first + n
+    lists[i] = found
   end
   return lists
 end

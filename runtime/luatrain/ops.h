@@ -385,6 +385,62 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
                                 const lt_tensor *padding, const lt_tensor *rng, double scale,
                                 double dropout, bool causal);
 
+// ---- decoder -----------------------------------------------------------------------------------
+// A transformer decoder that writes several sequences (rows) side by side, a position at a time.
+//
+// Weights, keys and values are panels: a matrix (out, in) as groups of sixteen rows, each stored
+// (in, 16), padded with zeros, of f32 or, fixed, of 16-bit numbers with a scale for each row. They
+// are bytes (u8) to everybody else.
+//
+// panels (u8) and scales (f32) <- w (.., out, in), f32, any strides; out is rounded up to sixteens.
+// scales has one number for each row, (.., out), or, by_column, for each column, (.., in).
+lt_status lt_decoder_pack(lt_tensor *panels, lt_tensor *scales, const lt_tensor *w, bool fixed,
+                          bool by_column);
+
+enum { LT_DECODER_RELU, LT_DECODER_GELU, LT_DECODER_SILU, LT_DECODER_ACTIVATIONS };
+typedef struct lt_decoder {
+    int32_t layers, heads;
+    int32_t depth, hidden;  // of a head and of the feed-forward net, multiples of sixteen
+    int32_t width, outputs; // outputs 0: no output layer
+    int32_t activation, norm_first, final_norm, fixed;
+    float eps, final_eps, scale;  // scale multiplies the scores
+} lt_decoder;
+
+// y (rows, outputs or width) <- the decoder's result for x (rows, width) at `position`, counted from 0;
+// or for tokens x (rows) i64 where words (count, width) is given, which they are looked up in. places
+// (at least position + 1, width), or NULL: its row `position` is added.
+//   weights: for each layer the panels of q, k and v in one (3 heads depth, width), their output
+//     (width, heads depth), q of the cross-attention (heads depth, width), its output, the first
+//     and the second matrix of the feed-forward net; then the output layer (outputs, width).
+//   vectors: for each layer the scales and biases of these six, then weight and bias of its three
+//     norms, each rounded up to sixteens; then the last norm's, then the output layer's.
+//   table (at least rows, room + 2) i32: for each row the slot it writes to, its source, and for
+//     each earlier position the slot where its keys and values lie; this one's is noted.
+//   keys, values, scales (slots, layers, heads, 2, room): what the slots hold, room a multiple of
+//     sixteen; this position's are added.
+//   memory_keys and memory_values: the encoder's result (sources, positions, width) projected, as
+//     panels (layers, sources, heads, positions, depth), the values' transposed; key_scales by row,
+//     value_scales by column. bias (sources, positions) is added to the scores.
+lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_tensor *scales,
+                          lt_tensor *table, const lt_tensor *x, const lt_tensor *words,
+                          const lt_tensor *places, const lt_tensor *weights,
+                          const lt_tensor *vectors, const lt_tensor *memory_keys,
+                          const lt_tensor *memory_values, const lt_tensor *key_scales,
+                          const lt_tensor *value_scales, const lt_tensor *bias,
+                          const lt_decoder *shape, int64_t position);
+// The table after row k has become what row rows[k] (i64, from 0) was; to has at least as many rows
+// as rows, and as many slots as it has rows. Keys and values stay where they are.
+lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows);
+
+// ---- decode ------------------------------------------------------------------------------------
+// The best continuations of sequences: scores (rows, words) f32 of what comes next, before softmax;
+// sequence g has counts[g] (i64) rows, one behind the other, or with NULL one. values and places (sequences, k) <- the k
+// largest of sums[row] + log_softmax(scores[row])[word], best first, and row * words + word, with rows
+// counted from the sequence's own first. sums (rows) may be NULL. Where there are fewer than k:
+// -Inf and -1. Scores with a NaN or +Inf are refused.
+lt_status lt_decode_best(lt_tensor *values, lt_tensor *places, const lt_tensor *scores,
+                         const lt_tensor *sums, const lt_tensor *counts);
+
 // ---- lstm --------------------------------------------------------------------------------------
 // One layer over whole sequences, in one direction or two. x (T, N, I) and y (T, N, D H) are views whose
 // memory is (T, N, ...) or (N, T, ...), dense and both alike; f32. weights: per direction weight_ih

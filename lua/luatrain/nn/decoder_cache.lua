@@ -1,0 +1,254 @@
+-- decoder_cache: a transformer decoder that writes sequences a position at a time.
+
+local ffi = require "ffi"
+local lt = require "luatrain"
+local core = require "luatrain.core"
+local tensor = require "luatrain.tensor"
+local options = require "luatrain.nn.options"
+
+local C, fail = core.C, core.fail
+
+local decoder_cache = {}
+
+local Cache = {}
+Cache.__index = Cache
+
+local function sixteens(n) return math.ceil(n / 16) * 16 end
+
+local activations = { relu = C.LT_DECODER_RELU, gelu = C.LT_DECODER_GELU, silu = C.LT_DECODER_SILU }
+
+-- ---- weights ------------------------------------------------------------------------------------
+
+-- What lt_decoder wants to know of an nn.TransformerDecoder.
+local function shape_of(decoder, output, fixed)
+  local first = decoder.layers[1]
+  local attention = first.self_attn
+  local activation = activations[first._activation]
+  if not activation then
+    fail("decoder_cache: the layers' activation must be \"relu\", \"gelu\" or \"silu\"")
+  end
+  return ffi.new("lt_decoder", {
+    layers = #decoder.layers, heads = attention.num_heads, depth = sixteens(attention.head_dim),
+    hidden = sixteens(first.linear1.out_features), width = attention.embed_dim,
+    outputs = output and output.out_features or 0, activation = activation,
+    norm_first = first.norm_first and 1 or 0, final_norm = decoder.norm and 1 or 0, fixed = fixed and 1 or 0,
+    eps = first.norm1.eps, final_eps = decoder.norm and decoder.norm.eps or 0,
+    scale = 1 / math.sqrt(attention.head_dim) })
+end
+
+-- Writes weights and vectors one behind the other, in the order in which lt_decoder_step reads them.
+local function writer(shape, fixed)
+  local size, w = fixed and 2 or 4, shape.width
+  local inner, wide, outputs = shape.heads * shape.depth, sixteens(shape.width), sixteens(shape.outputs)
+  local weights = shape.layers * (4 * inner * w + 2 * wide * inner + shape.hidden * (w + wide)) + outputs * w
+  local vectors = shape.layers * (2 * (4 * inner + 3 * wide + shape.hidden) + 6 * wide)
+    + (shape.final_norm == 1 and 2 * wide or 0) + 2 * outputs
+  local at = { weights = 0, vectors = 0 }
+  local result = { shape = shape, weights = tensor.empty({ weights * size }, "u8"),
+    vectors = lt.zeros { vectors } }
+
+  local function part(name, n)
+    at[name] = at[name] + n
+    return result[name]:narrow(1, at[name] - n + 1, n)
+  end
+  -- A vector, or without one what stands for it, in whole sixteens.
+  local function vector(v, n, default)
+    local to = part("vectors", sixteens(n))
+    if v then to:narrow(1, 1, v:size(1)):copy_(v) elseif default then to:fill_(default) end
+  end
+  local function linear(weight, bias)
+    local rows = sixteens(weight:size(1))
+    lt.decoder_pack(weight, { fixed = fixed, scales = part("vectors", rows),
+      panels = part("weights", rows * weight:size(2) * size) })
+    vector(bias, rows)
+  end
+  local function norm(n)
+    vector(n.weight, w, 1)
+    vector(n.bias, w)
+  end
+  return result, linear, norm
+end
+
+-- (.., n, m) with zeros up to more rows.
+local function pad_rows(x, rows)
+  return x:size(-2) == rows and x or lt.pad(x, { 0, 0, 0, rows - x:size(-2) })
+end
+
+-- Rows of the heads of a projection (heads * head_dim, ..), each filled up to whole sixteens.
+local function pad_heads(x, shape, parts)
+  if not x or x:size(1) == parts * shape.heads * shape.depth then return x end
+  local y = pad_rows(x:reshape(parts * shape.heads, x:size(1) / (parts * shape.heads), -1), shape.depth)
+  return y:reshape(parts * shape.heads * shape.depth, y:size(3))
+end
+
+local function pad_bias(x, shape, parts)
+  return x and pad_heads(x:unsqueeze(2), shape, parts):flatten()
+end
+
+local function pack_attention(m, shape, linear, own)
+  local width = shape.width
+  local weight, bias = m.in_proj_weight, m.in_proj_bias
+  if own then
+    linear(pad_heads(weight, shape, 3), pad_bias(bias, shape, 3))
+  else
+    linear(pad_heads(weight:narrow(1, 1, width), shape, 1),
+      pad_bias(bias and bias:narrow(1, 1, width), shape, 1))
+  end
+  linear(pad_heads(m.out_proj.weight:transpose(1, 2), shape, 1):transpose(1, 2), m.out_proj.bias)
+end
+
+local function pack_weights(decoder, output, fixed)
+  local shape = shape_of(decoder, output, fixed)
+  local result, linear, norm = writer(shape, fixed)
+  for i = 1, #decoder.layers do
+    local l = decoder.layers[i]
+    pack_attention(l.self_attn, shape, linear, true)
+    pack_attention(l.multihead_attn, shape, linear, false)
+    linear(pad_rows(l.linear1.weight, shape.hidden), l.linear1.bias)
+    linear(pad_rows(l.linear2.weight:transpose(1, 2), shape.hidden):transpose(1, 2), l.linear2.bias)
+    norm(l.norm1)
+    norm(l.norm2)
+    norm(l.norm3)
+  end
+  if decoder.norm then norm(decoder.norm) end
+  if output then linear(output.weight, output.bias) end
+  return result
+end
+
+-- ---- the encoder's result -----------------------------------------------------------------------
+
+-- Keys and values of memory (B, S, width) for every layer.
+local function pack_memory(decoder, memory, mask, shape, fixed)
+  local B, S, E = memory:size(1), memory:size(2), memory:size(3)
+  local heads, depth, size = shape.heads, shape.depth, fixed and 2 or 4
+  local n, rows = shape.layers * B * heads, sixteens(S)
+  local result = {
+    keys = tensor.empty({ n * rows * depth * size }, "u8"), key_scales = tensor.empty { n * rows },
+    values = tensor.empty({ n * S * depth * size }, "u8"), value_scales = tensor.empty { n * S },
+    bias = lt.zeros(B, S) }
+  if mask then result.bias = result.bias:masked_fill(mask, -math.huge) end
+  local function pack(x, i, name, scales, by_column)
+    local function part(t)
+      local n_layer = t:size(1) / shape.layers
+      return t:narrow(1, (i - 1) * n_layer + 1, n_layer)
+    end
+    lt.decoder_pack(x, { fixed = fixed, by_column = by_column, panels = part(result[name]),
+      scales = part(result[scales]) })
+  end
+  for i = 1, shape.layers do
+    local m = decoder.layers[i].multihead_attn
+    local both = lt.linear(memory, m.in_proj_weight:narrow(1, E + 1, 2 * E),
+      m.in_proj_bias and m.in_proj_bias:narrow(1, E + 1, 2 * E))
+    both = both:reshape(B, S, 2, heads, E / heads):permute(3, 1, 4, 2, 5)    -- (2, B, heads, S, head_dim)
+    local keys, values = both:select(1, 1), both:select(1, 2):transpose(3, 4)
+    if depth > E / heads then keys = lt.pad(keys, { 0, depth - E / heads }) end
+    pack(keys, i, "keys", "key_scales", false)
+    pack(pad_rows(values, depth), i, "values", "value_scales", true)
+  end
+  return result
+end
+
+-- ---- the cache ----------------------------------------------------------------------------------
+
+-- Room for the keys and values of `slots` rows.
+local function own_cache(shape, slots, room)
+  local heads = shape.layers * shape.heads
+  local bytes = heads * room * shape.depth * (shape.fixed == 1 and 2 or 4)
+  return { keys = tensor.empty({ slots, bytes }, "u8"), values = tensor.empty({ slots, bytes }, "u8"),
+    scales = tensor.empty { slots, shape.layers, shape.heads, 2, room },
+    table = lt.zeros({ slots, room + 2 }, "i32"), other = lt.zeros({ slots, room + 2 }, "i32") }
+end
+
+--- A decoder that is ready to write, a position a step.
+--
+-- Weights are copied when it is made: a step reads them in the order in which it needs them, and with "i16"
+-- at half the size. A row's keys and values are computed once and stay where they are; `reorder` moves none.
+-- Lives as long as the scope that it was made in; computes as in eval mode, without a tape.
+--
+--     local cache = nn.decoder_cache(decoder, memory, { embedding = embedding, output = head })
+--     local scores = cache:step(tokens)                      -- (rows, vocabulary)
+--     cache:reorder { 1, 1, 3 }                              -- three rows: two from the first, the third
+-- @param decoder an nn.TransformerDecoder whose activation is "relu", "gelu" or "silu"
+-- @param memory the encoder's result, (B, S, d_model), or (S, B, d_model) where the layers have not
+--   batch_first; one row for each of the B to begin with
+-- @param given {embedding = nil: an nn.Embedding before the decoder: steps take tokens,
+--   positions = nil: (max_length or more, d_model), whose rows are added to the inputs of the positions,
+--   output = nil: an nn.Linear after the decoder, max_length = 512 (positions),
+--   precision = "i16": weights, keys and values with 16 bits and a scale for each row, arithmetic f32 (scores
+--   differ by some 2e-5 of the largest); "f32": all f32,
+--   key_padding_mask = nil: bool (B, S), true where a position of memory is to be ignored}
+function decoder_cache.decoder_cache(decoder, memory, given)
+  local o = options.read("decoder_cache", given, { embedding = options.none, positions = options.none,
+    output = options.none, max_length = 512, precision = "i16", key_padding_mask = options.none })
+  if o.precision ~= "i16" and o.precision ~= "f32" then
+    fail("decoder_cache: precision %s; there are \"i16\" and \"f32\"", tostring(o.precision))
+  end
+  local attention = decoder.layers[1].self_attn
+  if memory:dim() ~= 3 or memory:size(3) ~= attention.embed_dim then
+    fail("decoder_cache: memory is %s, wanted three dimensions, the last %d", memory:shape_text(),
+      attention.embed_dim)
+  end
+  local self = setmetatable({ length = 0 }, Cache)
+  local fixed = o.precision == "i16"
+  lt.no_grad(lt.op.autocast, false, function()
+    if not attention.batch_first then memory = memory:transpose(1, 2) end
+    self._weights = pack_weights(decoder, o.output, fixed)
+    self._weights.words = o.embedding and o.embedding.weight:detach()
+    self._weights.places = o.positions and o.positions:contiguous()
+    self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,
+      self._weights.shape, fixed)
+    self.rows, self.max_length = memory:size(1), o.max_length
+    self._own = own_cache(self._weights.shape, self.rows, sixteens(o.max_length))
+    for row = 1, self.rows do
+      for column = 1, 2 do self._own.table:narrow(1, row, 1):narrow(2, column, 1):fill_(row - 1) end
+    end
+  end)
+  return self
+end
+
+--- The next position of all rows.
+-- @param x tokens (rows) i64 where the cache has an embedding, else vectors (rows, d_model)
+-- @return (rows, d_model), or the output layer's (rows, out_features)
+function Cache:step(x)
+  if x:dim() ~= (self._weights.words and 1 or 2) or x:size(1) ~= self.rows then
+    fail("decoder_cache: x is %s, but there are %d rows", x:shape_text(), self.rows)
+  end
+  if self.length >= self.max_length then
+    fail("decoder_cache: the cache has room for %d positions; give a larger max_length", self.max_length)
+  end
+  local y = lt.decoder_step(x:contiguous(), self._own, self._weights, self._memory, self.length)
+  self.length = self.length + 1
+  return y
+end
+
+-- Moves to a cache of more slots.
+local function grow(self, slots)
+  local old = self._own
+  local own = own_cache(self._weights.shape, slots, old.scales:size(5))
+  for _, name in ipairs { "keys", "values", "scales", "table" } do
+    own[name]:narrow(1, 1, old[name]:size(1)):copy_(old[name])
+  end
+  -- Steps have scopes of their own, which these must outlive.
+  for _, t in pairs(own) do lt.keep(t) end
+  for _, t in pairs(old) do t:release() end
+  self._own = own
+end
+
+--- From now on row k is what row rows[k] was; there may be more rows than before, or fewer.
+-- @param rows list, from 1
+function Cache:reorder(rows)
+  if #rows > self._own.table:size(1) then lt.no_grad(grow, self, #rows) end
+  local from = {}
+  for k, row in ipairs(rows) do
+    if not (row >= 1 and row <= self.rows) then
+      fail("decoder_cache: row %s of %d", tostring(row), self.rows)
+    end
+    from[k] = row - 1
+  end
+  local own = self._own
+  lt.decoder_reorder(own.other, own.table, lt.tensor(from, "i64"))
+  own.table, own.other = own.other, own.table
+  self.rows = #rows
+end
+
+return decoder_cache

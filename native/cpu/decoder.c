@@ -1,0 +1,507 @@
+// decoder: a step of a transformer decoder (Vaswani et al. 2017) for rows that are written side by
+// side: one new position each, all layers in one call.
+//
+// With one row every weight is read for one multiplication: the step takes as long as 3.7 million
+// weights (four layers, 256 wide) take to come from the cache. So they are 16-bit panels
+// (decoder.h), and nothing else may cost anything: each thread has some of the heads and some of
+// the hidden units, from their projections to their share of the sum that they end in, and meets
+// the others three times a layer, when the shares are added. What a thread reads at one step it
+// reads at the next, from its own cache.
+//
+// Keys and values of earlier positions stay where they were written, in the slot of the row that
+// wrote them; the table says for every row and position which slot that is. It comes in runs of the
+// same slot, one run where nothing was ever reordered.
+#include "decoder_step.h"
+#include "../scalar/vmath.h"
+
+#include <omp.h>
+#include <sched.h>
+
+enum { LINEARS = 6, NORMS = 3 }; // of a layer, in the order of lt_decoder
+
+// A linear layer among the weights: panels, scales and bias.
+typedef struct {
+    const void *w;
+    const float *scales, *bias;
+    int64_t in, out;
+} linear;
+
+typedef struct {
+    linear linears[LINEARS];
+    const float *norm_weight[NORMS], *norm_bias[NORMS];
+} layer;
+
+// ---- weights -----------------------------------------------------------------------------------
+
+static void linear_sizes(const lt_decoder *d, int which, int64_t *out, int64_t *in)
+{
+    int64_t inner = (int64_t)d->heads * d->depth;
+    *in = which == 1 || which == 3 ? inner : which == 5 ? d->hidden : d->width;
+    *out = which == 0 ? 3 * inner : which == 2 ? inner : which == 4 ? d->hidden : d->width;
+}
+
+// Elements of weights and of vectors: for each layer its linear layers, then its norms.
+static void layer_sizes(const lt_decoder *d, int64_t *weights, int64_t *vectors)
+{
+    *weights = 0;
+    *vectors = NORMS * 2 * panel_round(d->width);
+    for (int i = 0; i < LINEARS; i++) {
+        int64_t out, in;
+        linear_sizes(d, i, &out, &in);
+        *weights += panel_round(out) * in;
+        *vectors += 2 * panel_round(out);
+    }
+}
+
+static linear take_linear(const lt_decoder *d, const void **w, const float **v, int64_t out,
+                          int64_t in)
+{
+    int64_t wide = panel_round(out);
+    linear l = {*w, *v, *v + wide, in, out};
+    *w = panel_at(*w, wide * in, d->fixed);
+    *v += 2 * wide;
+    return l;
+}
+
+static layer layer_at(const step_args *a, int index)
+{
+    int64_t weights, vectors, out, in;
+    layer l;
+    layer_sizes(&a->d, &weights, &vectors);
+    const void *w = panel_at(lt_data(&a->weights), index * weights, a->d.fixed);
+    const float *v = lt_f32(&a->vectors) + index * vectors;
+    for (int i = 0; i < LINEARS; i++) {
+        linear_sizes(&a->d, i, &out, &in);
+        l.linears[i] = take_linear(&a->d, &w, &v, out, in);
+    }
+    for (int i = 0; i < NORMS; i++, v += 2 * panel_round(a->d.width)) {
+        l.norm_weight[i] = v;
+        l.norm_bias[i] = v + panel_round(a->d.width);
+    }
+    return l;
+}
+
+// y (rows, 16 panels) <- x times panels first .. first + panels of l, with bias.
+static void project(const shared *s, const linear *l, float *y, int64_t ldy, const float *x,
+                    int64_t ldx, int64_t first, int64_t panels)
+{
+    int64_t stride = l->in * PANEL, at = first * PANEL;
+    panel_times(s->a->d.fixed, y, ldy, x, ldx, s->rows,
+                panel_at(l->w, first * stride, s->a->d.fixed), stride, l->in, panels,
+                (panel_end){l->scales + at, false});
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t i = 0; i < panels * PANEL; i++) y[r * ldy + i] += l->bias[at + i];
+}
+
+// ---- between the threads -----------------------------------------------------------------------
+
+static void normalise(const shared *s, float *y, const float *x, const float *weight,
+                      const float *bias, float eps)
+{
+    int64_t n = s->width;
+    for (int64_t r = 0; r < s->rows; r++, x += s->wide, y += s->wide) {
+        float sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++) sum += x[i];
+        float mean = sum / (float)n;
+#pragma omp simd reduction(+ : square)
+        for (int64_t i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);
+        float factor = 1.f / sqrtf(square / (float)n + eps);
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+    }
+}
+
+// Waits until all have come. That takes a tenth of a microsecond where each thread has a processor
+// of its own, against one for OpenMP's barrier, which asks the system to wake sleepers; where it
+// has not, it lets others run.
+static void meet(const shared *s, worker *w)
+{
+    w->met += s->team;
+    __atomic_add_fetch(s->arrived, 1, __ATOMIC_ACQ_REL);
+    for (int i = 0; __atomic_load_n(s->arrived, __ATOMIC_ACQUIRE) < w->met; i++)
+        if (i > 20000) sched_yield();
+}
+
+// x += the bias and every thread's share of a product with l: here the threads meet. Each writes
+// its share (columns `first` to `first + count` of l times `mine`) and reads all, into two rooms in
+// turn, so that nobody overwrites what another still reads.
+static void add_shares(const shared *s, worker *w, const linear *l, const float *mine, int64_t ldm,
+                       int64_t first, int64_t count)
+{
+    int64_t size = s->rows * s->wide;
+    float *room = s->partial + w->parity * s->team * size, *own = room + w->id * size;
+    const void *from = panel_at(l->w, first * PANEL, s->a->d.fixed);
+    panel_times(s->a->d.fixed, own, s->wide, mine, ldm, s->rows, from, l->in * PANEL, count,
+                s->wide / PANEL, (panel_end){l->scales, false});
+    meet(s, w);
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t i = 0; i < s->wide; i++) w->x[r * s->wide + i] += l->bias[i];
+    for (int t = 0; t < s->team; t++)
+        for (int64_t i = 0; i < size; i++) w->x[i] += room[t * size + i];
+    w->parity ^= 1;
+}
+
+// ---- a layer -----------------------------------------------------------------------------------
+
+static void attend_to_self(const shared *s, worker *w, const layer *l, int index, const float *in)
+{
+    int64_t D = s->a->d.depth, part = w->heads * D, panels = part / PANEL;
+    for (int i = 0; i < 3; i++)
+        project(s, &l->linears[0], w->q + i * part, 3 * part, in, s->wide,
+                (i * s->inner + w->head * D) / PANEL, panels);
+    lt_decoder_self_attention(s, w, index);
+    add_shares(s, w, &l->linears[1], w->mixed, part, w->head * D, part);
+}
+
+static void attend_to_memory(const shared *s, worker *w, const layer *l, int index, const float *in)
+{
+    int64_t D = s->a->d.depth, part = w->heads * D;
+    project(s, &l->linears[2], w->q, part, in, s->wide, w->head * D / PANEL, part / PANEL);
+    lt_decoder_memory_attention(s, w, index);
+    add_shares(s, w, &l->linears[3], w->mixed, part, w->head * D, part);
+}
+
+static void feed_forward(const shared *s, worker *w, const layer *l, const float *in)
+{
+    int64_t part = w->units * PANEL;
+    project(s, &l->linears[4], w->hidden, part, in, s->wide, w->unit, w->units);
+    float *h = w->hidden;
+    int64_t n = s->rows * part;
+    switch (s->a->d.activation) {
+    case LT_DECODER_RELU:
+        for (int64_t i = 0; i < n; i++) h[i] = h[i] > 0 ? h[i] : 0;
+        break;
+    case LT_DECODER_GELU:
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) h[i] *= vm_normal_cdf(h[i]);
+        break;
+    default:
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) h[i] *= vm_sigmoid(h[i]);
+    }
+    add_shares(s, w, &l->linears[5], w->hidden, part, w->unit * PANEL, part);
+}
+
+static void run_layer(const shared *s, worker *w, int index)
+{
+    const lt_decoder *d = &s->a->d;
+    layer l = layer_at(s->a, index);
+    for (int i = 0; i < NORMS; i++) {
+        const float *in = w->x;
+        if (d->norm_first) {
+            normalise(s, w->n, w->x, l.norm_weight[i], l.norm_bias[i], d->eps);
+            in = w->n;
+        }
+        if (i == 0)
+            attend_to_self(s, w, &l, index, in);
+        else if (i == 1)
+            attend_to_memory(s, w, &l, index, in);
+        else
+            feed_forward(s, w, &l, in);
+        if (!d->norm_first) normalise(s, w->x, w->x, l.norm_weight[i], l.norm_bias[i], d->eps);
+    }
+}
+
+// x <- what the rows are given: vectors, or tokens that are looked up, and their position's vector.
+static void begin(const shared *s, worker *w)
+{
+    const step_args *a = s->a;
+    const float *place = NULL;
+    if (lt_present(&a->places)) place = lt_f32(&a->places) + a->position * s->width;
+    for (int64_t r = 0; r < s->rows; r++) {
+        float *x = w->x + r * s->wide;
+        const float *from = lt_present(&a->words) ? lt_f32(&a->words) + lt_i64(&a->x)[r] * s->width
+                                                  : lt_f32(&a->x) + r * s->width;
+        for (int64_t i = 0; i < s->width; i++) x[i] = from[i] + (place ? place[i] : 0);
+        for (int64_t i = s->width; i < s->wide; i++) x[i] = 0;
+    }
+}
+
+// The last norm and the output layer, where they are.
+static void finish(const shared *s, worker *w)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t weights, vectors;
+    layer_sizes(d, &weights, &vectors);
+    const void *at = panel_at(lt_data(&s->a->weights), d->layers * weights, d->fixed);
+    const float *v = lt_f32(&s->a->vectors) + d->layers * vectors;
+    if (d->final_norm) {
+        normalise(s, w->x, w->x, v, v + s->wide, d->final_eps);
+        v += 2 * s->wide;
+    }
+    float *y = lt_f32(&s->a->y);
+    if (!d->outputs) {
+        for (int64_t r = w->id; r < s->rows; r += s->team)
+            memcpy(y + r * s->width, w->x + r * s->wide, sizeof(float) * (size_t)s->width);
+        return;
+    }
+    linear l = take_linear(d, &at, &v, d->outputs, d->width);
+    int64_t part = w->outputs * PANEL, first = w->output * PANEL, n = d->outputs - first;
+    project(s, &l, w->hidden, part, w->x, s->wide, w->output, w->outputs);
+    for (int64_t r = 0; r < s->rows; r++)
+        memcpy(y + r * d->outputs + first, w->hidden + r * part,
+               sizeof(float) * (size_t)(n < part ? n < 0 ? 0 : n : part));
+}
+
+// ---- the op ------------------------------------------------------------------------------------
+
+// Notes that the new position lies in the rows' own slots, and where all others do.
+static lt_status find_runs(const shared *s)
+{
+    int32_t *table = (int32_t *)lt_data(&s->a->table);
+    int64_t n = s->a->position + 1;
+    for (int64_t r = 0; r < s->rows; r++, table += s->a->table.stride[0]) {
+        run *p = s->runs + r * n;
+        int32_t *origin = table + 2, count = 0;
+        LT_REQUIRE(table[0] >= 0 && table[0] < s->slots && table[1] >= 0 && table[1] < s->sources,
+                   LT_ERR_ARGUMENT,
+                   "decoder_step: row %lld has slot %d of %lld and source %d of %lld", (long long)r,
+                   table[0], (long long)s->slots, table[1], (long long)s->sources);
+        origin[n - 1] = table[0];
+        for (int32_t j = 0; j < n; j++) {
+            if (count && p[count - 1].slot == origin[j]) {
+                p[count - 1].to = j + 1;
+                continue;
+            }
+            LT_REQUIRE(origin[j] >= 0 && origin[j] < s->slots, LT_ERR_ARGUMENT,
+                       "decoder_step: position %d of row %lld lies in slot %d of %lld", j,
+                       (long long)r, origin[j], (long long)s->slots);
+            p[count++] = (run){j, j + 1, origin[j]};
+        }
+        s->run_count[r] = count;
+    }
+    return LT_OK;
+}
+
+// Rows that can be computed together, and how far their history is one.
+static void find_groups(shared *s)
+{
+    const int32_t *table = (const int32_t *)lt_data(&s->a->table);
+    int64_t width = s->a->table.stride[0], n = s->a->position + 1;
+    for (int32_t r = 0; r < s->rows; r++) {
+        const int32_t *row = table + r * width;
+        group *g = s->groups + s->group_count - 1;
+        if (s->group_count == 0 || g->source != row[1] || g->count == PANEL_ROWS) {
+            s->groups[s->group_count++] = (group){r, 1, row[1], (int32_t)n};
+            continue;
+        }
+        const int32_t *first = table + g->first * width + 2;
+        int32_t same = 0;
+        while (same < g->common && row[2 + same] == first[same]) same++;
+        g->common = same;
+        g->count++;
+    }
+}
+
+static int64_t share(int64_t n, int id, int team) { return n * id / team; }
+
+// Divides the heads, the hidden units and the outputs; returns the floats that a thread needs.
+static int64_t divide(worker *w, const shared *s, float *room)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t units = d->hidden / PANEL, outputs = panel_round(d->outputs) / PANEL;
+    w->head = share(d->heads, w->id, s->team);
+    w->heads = share(d->heads, w->id + 1, s->team) - w->head;
+    w->unit = share(units, w->id, s->team);
+    w->units = share(units, w->id + 1, s->team) - w->unit;
+    w->output = share(outputs, w->id, s->team);
+    w->outputs = share(outputs, w->id + 1, s->team) - w->output;
+    w->parity = w->met = 0;
+    int64_t most = (d->heads + s->team - 1) / s->team * d->depth;
+    int64_t hidden = ((units > outputs ? units : outputs) + s->team - 1) / s->team * PANEL;
+    int64_t scores = PANEL_ROWS * (s->room > s->memory_room ? s->room : s->memory_room);
+    w->x = room;
+    w->n = w->x + s->rows * s->wide;
+    w->q = w->n + s->rows * s->wide;
+    w->mixed = w->q + s->rows * 3 * most;
+    w->hidden = w->mixed + s->rows * most;
+    w->scores = w->hidden + s->rows * hidden;
+    return s->rows * (2 * s->wide + 4 * most + hidden) + scores;
+}
+
+static shared sizes_of(const step_args *a)
+{
+    const lt_decoder *d = &a->d;
+    return (shared){.a = a,
+                    .rows = a->x.shape[0],
+                    .width = d->width,
+                    .wide = panel_round(d->width),
+                    .inner = (int64_t)d->heads * d->depth,
+                    .room = a->scales.shape[4],
+                    .slots = a->scales.shape[0],
+                    .sources = a->bias.shape[0],
+                    .memory = a->bias.shape[1],
+                    .memory_room = panel_round(a->bias.shape[1])};
+}
+
+static lt_status step_cpu(const void *args)
+{
+    const step_args *a = args;
+    shared s = sizes_of(a);
+    int64_t weights, vectors;
+    if (s.rows == 0) return LT_OK;
+    layer_sizes(&a->d, &weights, &vectors);
+    s.team = 1;
+    worker first = {0};
+    int64_t floats = panel_round(divide(&first, &s, NULL)); // enough for the share of one alone
+    s.team = lt_team(s.rows * a->d.layers * weights);
+    if (s.team > a->d.heads) s.team = a->d.heads;
+    int64_t shares = 2 * s.team * s.rows * s.wide;
+    int64_t runs = s.rows * (a->position + 1) * (int64_t)sizeof(run);
+    float *rooms = lt_alloc((int64_t)sizeof(float) * (s.team * floats + shares) + runs +
+                            s.rows * (int64_t)(sizeof(int32_t) + sizeof(group)));
+    LT_REQUIRE(rooms, LT_ERR_MEMORY, "decoder_step: %s", lt_error());
+    int arrived = 0;
+    s.arrived = &arrived;
+    s.partial = rooms + s.team * floats;
+    s.runs = (run *)(s.partial + shares);
+    s.run_count = (int32_t *)((char *)s.runs + runs);
+    s.groups = (group *)(s.run_count + s.rows);
+    lt_status status = find_runs(&s);
+    if (status == LT_OK) {
+        find_groups(&s);
+#pragma omp parallel num_threads(s.team)
+        {
+            shared own = s;
+            worker w = {.id = omp_get_thread_num()};
+            own.team = omp_get_num_threads();
+            divide(&w, &own, rooms + w.id * floats);
+            begin(&own, &w);
+            for (int i = 0; i < a->d.layers; i++) run_layer(&own, &w, i);
+            finish(&own, &w);
+        }
+    }
+    lt_free(rooms);
+    return status;
+}
+
+// ---- checks ------------------------------------------------------------------------------------
+
+static lt_status check_shape(const lt_decoder *d)
+{
+    LT_REQUIRE(
+        d->layers >= 1 && d->heads >= 1 && d->width >= 1 && d->outputs >= 0 && d->depth >= PANEL &&
+            d->depth % PANEL == 0 && d->hidden >= PANEL && d->hidden % PANEL == 0,
+        LT_ERR_ARGUMENT,
+        "decoder_step: %d layers, %d heads of %d, width %d, %d hidden units, %d outputs; heads "
+        "and hidden units come in sixteens",
+        d->layers, d->heads, d->depth, d->width, d->hidden, d->outputs);
+    LT_REQUIRE(d->activation >= 0 && d->activation < LT_DECODER_ACTIVATIONS, LT_ERR_ARGUMENT,
+               "decoder_step: there is no activation %d", d->activation);
+    return LT_OK;
+}
+
+static lt_status check_count(const char *name, const lt_tensor *t, int32_t dtype, int64_t count)
+{
+    LT_TRY(lt_check_dtype("decoder_step", name, t, dtype));
+    LT_TRY(lt_check_contiguous("decoder_step", name, t));
+    LT_REQUIRE(lt_numel(t) == count, LT_ERR_ARGUMENT,
+               "decoder_step: %s is %s, wanted %lld elements", name, LT_SHAPE(t), (long long)count);
+    LT_REQUIRE((uintptr_t)lt_data(t) % LT_ALIGN == 0 || dtype != LT_U8, LT_ERR_ARGUMENT,
+               "decoder_step: %s must begin at a multiple of %d bytes", name, LT_ALIGN);
+    return LT_OK;
+}
+
+static lt_status check_caches(const step_args *a, const shared *s)
+{
+    const lt_decoder *d = &a->d;
+    int64_t size = panel_bytes(d->fixed), heads = (int64_t)d->layers * d->heads;
+    int64_t own = s->slots * heads * s->room, memory = heads * s->sources;
+    LT_REQUIRE(s->room % PANEL == 0 && a->position >= 0 && a->position < s->room, LT_ERR_ARGUMENT,
+               "decoder_step: position %lld, but the cache has room for %lld",
+               (long long)a->position, (long long)s->room);
+    LT_TRY(check_count("keys", &a->keys, LT_U8, own * d->depth * size));
+    LT_TRY(check_count("values", &a->values, LT_U8, own * d->depth * size));
+    LT_TRY(check_count("scales", &a->scales, LT_F32, 2 * own));
+    LT_TRY(check_count("memory_keys", &a->memory_keys, LT_U8,
+                       memory * s->memory_room * d->depth * size));
+    LT_TRY(check_count("memory_values", &a->memory_values, LT_U8,
+                       memory * s->memory * d->depth * size));
+    LT_TRY(check_count("key_scales", &a->key_scales, LT_F32, memory * s->memory_room));
+    LT_TRY(check_count("value_scales", &a->value_scales, LT_F32, memory * s->memory));
+    return check_count("bias", &a->bias, LT_F32, s->sources * s->memory);
+}
+
+static lt_status check_input(const step_args *a, const shared *s)
+{
+    if (lt_present(&a->places)) {
+        LT_REQUIRE(a->places.ndim == 2 && a->places.shape[0] > a->position, LT_ERR_ARGUMENT,
+                   "decoder_step: places is %s at position %lld", LT_SHAPE(&a->places),
+                   (long long)a->position);
+        LT_TRY(check_count("places", &a->places, LT_F32, a->places.shape[0] * s->width));
+    }
+    if (!lt_present(&a->words)) return check_count("x", &a->x, LT_F32, s->rows * s->width);
+    LT_TRY(check_count("x", &a->x, LT_I64, s->rows));
+    LT_REQUIRE(a->words.ndim == 2, LT_ERR_ARGUMENT, "decoder_step: words is %s",
+               LT_SHAPE(&a->words));
+    LT_TRY(check_count("words", &a->words, LT_F32, a->words.shape[0] * s->width));
+    for (int64_t r = 0; r < s->rows; r++) {
+        int64_t token = lt_i64(&a->x)[r];
+        LT_REQUIRE(token >= 0 && token < a->words.shape[0], LT_ERR_ARGUMENT,
+                   "decoder_step: token %lld of row %lld; there are %lld words", (long long)token,
+                   (long long)r, (long long)a->words.shape[0]);
+    }
+    return LT_OK;
+}
+
+static lt_status step_check(const void *args)
+{
+    const step_args *a = args;
+    const lt_decoder *d = &a->d;
+    LT_TRY(check_shape(d));
+    LT_REQUIRE(
+        a->x.ndim == (lt_present(&a->words) ? 1 : 2) && a->scales.ndim == 5 && a->bias.ndim == 2 &&
+            a->table.ndim == 2,
+        LT_ERR_ARGUMENT,
+        "decoder_step: x %s must be (rows, %d), or (rows) with words, scales %s (slots, layers, "
+        "heads, 2, room), bias %s (sources, positions), table %s (rows, room + 2)",
+        LT_SHAPE(&a->x), d->width, LT_SHAPE(&a->scales), LT_SHAPE(&a->bias), LT_SHAPE(&a->table));
+    shared s = sizes_of(a);
+    int64_t weights, vectors, extra = d->final_norm ? 2 * s.wide : 0;
+    layer_sizes(d, &weights, &vectors);
+    int64_t outputs = panel_round(d->outputs);
+    LT_REQUIRE(a->table.shape[0] >= s.rows && a->table.shape[1] == s.room + 2, LT_ERR_ARGUMENT,
+               "decoder_step: table is %s for %lld rows and %lld positions", LT_SHAPE(&a->table),
+               (long long)s.rows, (long long)s.room);
+    LT_TRY(check_count("table", &a->table, LT_I32, lt_numel(&a->table)));
+    LT_TRY(check_input(a, &s));
+    LT_TRY(check_count("y", &a->y, LT_F32, s.rows * (d->outputs ? d->outputs : s.width)));
+    LT_TRY(check_count("weights", &a->weights, LT_U8,
+                       (d->layers * weights + outputs * s.width) * panel_bytes(d->fixed)));
+    LT_TRY(check_count("vectors", &a->vectors, LT_F32, d->layers * vectors + extra + 2 * outputs));
+    return check_caches(a, &s);
+}
+
+LT_OP(decoder_step,
+      "y keys values scales table; x words? places? weights vectors memory_keys memory_values "
+      "key_scales value_scales bias",
+      step_check, step_cpu)
+
+lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_tensor *scales,
+                          lt_tensor *table, const lt_tensor *x, const lt_tensor *words,
+                          const lt_tensor *places, const lt_tensor *weights,
+                          const lt_tensor *vectors, const lt_tensor *memory_keys,
+                          const lt_tensor *memory_values, const lt_tensor *key_scales,
+                          const lt_tensor *value_scales, const lt_tensor *bias,
+                          const lt_decoder *shape, int64_t position)
+{
+    step_args a = {*y,
+                   *keys,
+                   *values,
+                   *scales,
+                   *table,
+                   *x,
+                   lt_optional(words),
+                   lt_optional(places),
+                   *weights,
+                   *vectors,
+                   *memory_keys,
+                   *memory_values,
+                   *key_scales,
+                   *value_scales,
+                   *bias,
+                   *shape,
+                   position};
+    return lt_run(&decoder_step_op, &a);
+}

@@ -1,0 +1,173 @@
+// decoder.h: panels, the form in which the decoder's step reads weights, keys and values.
+//
+// A matrix (out, in) lies as panels of sixteen rows: panel p is (in, 16), element [k][i] is row
+// 16 p + i, column k, so that a product with a vector is one pass through memory without sums
+// across lanes. Numbers are f32, or fixed: 16 bits, of which 32767 stands for the largest magnitude
+// that a row (or a column) holds, and a scale for each row (or column) that gives it back. A
+// product of one row of activations runs at the speed of the cache the weights come from, so half
+// the bytes are half the time, and 16 bits so used err by at most 1.5e-5 of the row's largest
+// weight.
+#ifndef LT_DECODER_H
+#define LT_DECODER_H
+
+#include "vec.h"
+
+enum { PANEL = LT_VEC, PANEL_ROWS = 6 };
+
+typedef int16_t panel_fixed __attribute__((vector_size(32), may_alias));
+typedef int32_t panel_ints __attribute__((vector_size(64)));
+
+VEC_INLINE int64_t panel_round(int64_t n) { return (n + PANEL - 1) / PANEL * PANEL; }
+VEC_INLINE int64_t panel_bytes(bool fixed) { return fixed ? 2 : 4; }
+VEC_INLINE const void *panel_at(const void *w, int64_t element, bool fixed)
+{
+    return (const char *)w + element * panel_bytes(fixed);
+}
+
+// Sixteen numbers from element i on, a multiple of sixteen.
+VEC_INLINE lt_vec panel_load(const void *w, int64_t i, bool fixed)
+{
+    if (!fixed) return *(const lt_vec *)((const float *)w + i);
+#ifdef LT_VEC_MASKED
+    // GCC widens sixteen at once only when told to.
+    const __m256i h = _mm256_load_si256((const __m256i *)((const int16_t *)w + i));
+    return (lt_vec)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(h));
+#else
+    const panel_fixed h = *(const panel_fixed *)((const int16_t *)w + i);
+    return __builtin_convertvector(__builtin_convertvector(h, panel_ints), lt_vec);
+#endif
+}
+
+// What becomes of a product: times a scale for each of the panel's rows, added to what is there.
+typedef struct {
+    const float *scales; // NULL: 1
+    bool add;
+} panel_end;
+
+VEC_INLINE void panel_store(float *y, lt_vec v, panel_end end, int64_t at)
+{
+    if (end.scales) v *= *(const lt_vec_loose *)(end.scales + at);
+    if (end.add) v += *(lt_vec_loose *)(y + at);
+    *(lt_vec_loose *)(y + at) = v;
+}
+
+// y (16) <- one panel times x (k), in four sums that do not wait for each other.
+VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void *w, int64_t k,
+                          panel_end end, int64_t at)
+{
+    lt_vec sum[4] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 <= k; i += 4)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) sum[j] += x[i + j] * panel_load(w, (i + j) * PANEL, fixed);
+    for (; i < k; i++) sum[0] += x[i] * panel_load(w, i * PANEL, fixed);
+    panel_store(y, (sum[0] + sum[1]) + (sum[2] + sum[3]), end, at);
+}
+
+// The same for `rows` vectors x and `count` panels, constants where this is inlined.
+VEC_INLINE void panel_block(const bool fixed, const int rows, const int count, float *y,
+                            int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t stride,
+                            int64_t k, panel_end end, int64_t at)
+{
+    lt_vec sum[PANEL_ROWS][2] = {{{0}}};
+    for (int64_t i = 0; i < k; i++) {
+        lt_vec a = panel_load(w, i * PANEL, fixed);
+        lt_vec b = count > 1 ? panel_load(w, stride + i * PANEL, fixed) : a;
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            sum[r][0] += x[r * ldx + i] * a;
+            if (count > 1) sum[r][1] += x[r * ldx + i] * b;
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        panel_store(y + r * ldy, sum[r][0], end, at);
+        if (count > 1) panel_store(y + r * ldy, sum[r][1], end, at + PANEL);
+    }
+}
+
+VEC_INLINE void panel_rows(const bool fixed, const int count, int64_t rows, float *y, int64_t ldy,
+                           const float *x, int64_t ldx, const void *w, int64_t stride, int64_t k,
+                           panel_end end, int64_t at)
+{
+    switch (rows) {
+    case 1: panel_block(fixed, 1, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 2: panel_block(fixed, 2, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 3: panel_block(fixed, 3, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 4: panel_block(fixed, 4, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 5: panel_block(fixed, 5, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    default: panel_block(fixed, 6, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    }
+}
+
+VEC_INLINE void panel_all(const bool fixed, float *y, int64_t ldy, const float *x, int64_t ldx,
+                          int64_t rows, const void *w, int64_t stride, int64_t k, int64_t panels,
+                          panel_end end)
+{
+    if (rows == 1) {
+        for (int64_t p = 0; p < panels; p++)
+            panel_one(fixed, y, x, panel_at(w, p * stride, fixed), k, end, p * PANEL);
+        return;
+    }
+    for (int64_t p = 0; p < panels; p += 2) {
+        const void *at = panel_at(w, p * stride, fixed);
+        for (int64_t r = 0; r < rows; r += PANEL_ROWS) {
+            int64_t n = rows - r < PANEL_ROWS ? rows - r : PANEL_ROWS;
+            if (p + 1 < panels)
+                panel_rows(fixed, 2, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
+                           p * PANEL);
+            else
+                panel_rows(fixed, 1, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
+                           p * PANEL);
+        }
+    }
+}
+
+// y (rows, 16 panels) <- x (rows, k) times the panels, `stride` elements apart.
+static inline void panel_times(bool fixed, float *y, int64_t ldy, const float *x, int64_t ldx,
+                               int64_t rows, const void *w, int64_t stride, int64_t k,
+                               int64_t panels, panel_end end)
+{
+    if (fixed)
+        panel_all(true, y, ldy, x, ldx, rows, w, stride, k, panels, end);
+    else
+        panel_all(false, y, ldy, x, ldx, rows, w, stride, k, panels, end);
+}
+
+// What a number is multiplied with to be stored, and the scale that gives it back: NaN where the
+// largest magnitude is, so that a row which is not finite stays so.
+VEC_INLINE float panel_factor(float largest, bool fixed, float *scale)
+{
+    *scale = !fixed || largest == 0 ? 1.f : largest / 32767.f;
+    return fixed && largest > 0 ? 32767.f / largest : 1.f;
+}
+
+// The largest magnitude of n numbers, NaN where one is NaN or infinite.
+VEC_INLINE float panel_largest(const float *x, int64_t n, int64_t stride)
+{
+    float top = 0, poison = 0;
+    if (stride == 1) {
+#pragma omp simd reduction(max : top) reduction(+ : poison)
+        for (int64_t i = 0; i < n; i++) {
+            float a = fabsf(x[i]);
+            top = a > top ? a : top;
+            poison += 0.f * a;
+        }
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            float a = fabsf(x[i * stride]);
+            top = a > top ? a : top;
+            poison += 0.f * a;
+        }
+    }
+    return top + poison;
+}
+
+// A number times its factor, rounded to the nearest; 0 where that is no number.
+VEC_INLINE int16_t panel_rounded(float v)
+{
+    v = v > -32767.5f && v < 32767.5f ? v : 0;
+    return (int16_t)(int32_t)((v + 12582912.f) - 12582912.f);
+}
+
+#endif

@@ -1,0 +1,184 @@
+// decoder_attention: one query a row and head against the keys and values of the decoder's caches.
+//
+// Rows of a group that share their history (the hypotheses of a beam differ only in their latest
+// tokens) are computed side by side, so that its keys and values are read once.
+#include "decoder_step.h"
+
+// e^x for x <= 0; below 2^-126 it is 0. The polynomial is attention.c's.
+VEC_INLINE float exp_below(float x)
+{
+    union {
+        float f;
+        uint32_t i;
+    } n, p;
+    float t = x * 1.44269504f;
+    n.f = t + 12582912.f;
+    float r = t - (n.f - 12582912.f);
+    float q = 0.00132647273f;
+    q = q * r + 0.00967151299f;
+    q = q * r + 0.0555073358f;
+    q = q * r + 0.240222424f;
+    q = q * r + 0.693147004f;
+    p.f = q * r + 1.f;
+    p.i += n.i << 23;
+    return t < -126.f ? 0.f : p.f;
+}
+
+// x <- e^(x - max); returns 1 / their sum.
+static float exponentials(float *x, int64_t n)
+{
+    float top = -__builtin_inff(), sum = 0;
+#pragma omp simd reduction(max : top)
+    for (int64_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
+    if (top == -__builtin_inff()) top = 0; // nothing to see: all become 0
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = exp_below(x[i] - top);
+        sum += x[i];
+    }
+    return sum == 0 ? 0 : 1.f / sum;
+}
+
+// ---- the rows' own positions -------------------------------------------------------------------
+
+// Where a slot keeps a layer's head: keys and values of `room` positions, and their scales.
+static int64_t slot_at(const shared *s, int64_t slot, int layer, int64_t head)
+{
+    return ((slot * s->a->d.layers + layer) * s->a->d.heads + head) * s->room;
+}
+
+static void put(void *w, int64_t i, float x, float factor, bool fixed)
+{
+    if (fixed)
+        ((int16_t *)w)[i] = panel_rounded(x * factor);
+    else
+        ((float *)w)[i] = x;
+}
+
+// Writes keys and values of the new position.
+static void append(const shared *s, const worker *w, int layer)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t t = s->a->position, D = d->depth, part = w->heads * D;
+    const int32_t *table = (const int32_t *)lt_data(&s->a->table);
+    void *keys = lt_data(&s->a->keys), *values = lt_data(&s->a->values);
+    for (int64_t r = 0; r < s->rows; r++) {
+        int32_t slot = table[r * s->a->table.stride[0]];
+        for (int64_t h = 0; h < w->heads; h++) {
+            const float *k = w->q + r * 3 * part + part + h * D, *v = k + part;
+            int64_t at = slot_at(s, slot, layer, w->head + h);
+            float *scales = lt_f32(&s->a->scales) + 2 * at;
+            float fk = panel_factor(panel_largest(k, D, 1), d->fixed, scales + t);
+            float fv = panel_factor(panel_largest(v, D, 1), d->fixed, scales + s->room + t);
+            int64_t key = at * D + t / PANEL * PANEL * D + t % PANEL;
+            for (int64_t i = 0; i < D; i++) {
+                int64_t value = at * D + (i / PANEL * s->room + t) * PANEL + i % PANEL;
+                put(keys, key + i * PANEL, k[i], fk, d->fixed);
+                put(values, value, v[i], fv, d->fixed);
+            }
+        }
+    }
+}
+
+// Scores of rows r .. r + count at the positions of a run: whole panels, of which the first may
+// begin with positions that another slot has filled.
+static void run_scores(const shared *s, const worker *w, float *scores, int64_t r, int64_t count,
+                       run p, int layer, int64_t h)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t D = d->depth, at = slot_at(s, p.slot, layer, w->head + h), first = p.from / PANEL;
+    int64_t panels = panel_round(p.to) / PANEL - first, inside = p.from % PANEL;
+    int64_t ldq = 3 * w->heads * D;
+    float *to = scores + first * PANEL, before[PANEL_ROWS][PANEL];
+    for (int64_t i = 0; i < count && inside; i++)
+        memcpy(before[i], to + i * s->room, sizeof(float) * PANEL);
+    panel_times(d->fixed, to, s->room, w->q + r * ldq + h * D, ldq, count,
+                panel_at(lt_data(&s->a->keys), at * D + first * PANEL * D, d->fixed), PANEL * D, D,
+                panels, (panel_end){lt_f32(&s->a->scales) + 2 * at + first * PANEL, false});
+    for (int64_t i = 0; i < count && inside; i++)
+        memcpy(to + i * s->room, before[i], sizeof(float) * (size_t)inside);
+}
+
+// Adds a run's values to what rows r .. r + count have, or begins with them.
+static void run_values(const shared *s, const worker *w, float *scores, const float *factors,
+                       int64_t r, int64_t count, run p, int layer, int64_t h)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t D = d->depth, at = slot_at(s, p.slot, layer, w->head + h), part = w->heads * D;
+    const float *scales = lt_f32(&s->a->scales) + 2 * at + s->room;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = p.from; j < p.to; j++) scores[i * s->room + j] *= factors[i] * scales[j];
+    panel_times(d->fixed, w->mixed + r * part + h * D, part, scores + p.from, s->room, count,
+                panel_at(lt_data(&s->a->values), at * D + p.from * PANEL, d->fixed),
+                s->room * PANEL, p.to - p.from, D / PANEL, (panel_end){NULL, p.from > 0});
+}
+
+// The next of a row's runs from number *i on, as far as it lies within from .. to.
+static bool next_run(const shared *s, int64_t r, int32_t from, int32_t to, int *i, run *p)
+{
+    while (*i < s->run_count[r]) {
+        *p = s->runs[r * (s->a->position + 1) + (*i)++];
+        p->from = p->from > from ? p->from : from;
+        p->to = p->to < to ? p->to : to;
+        if (p->from < p->to) return true;
+    }
+    return false;
+}
+
+static void group_attention(const shared *s, const worker *w, const group *g, int layer, int64_t h)
+{
+    int32_t n = (int32_t)s->a->position + 1;
+    float factors[PANEL_ROWS];
+    run p;
+    for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
+        run_scores(s, w, w->scores, g->first, g->count, p, layer, h);
+    for (int64_t r = 0; r < g->count; r++) {
+        float *scores = w->scores + r * s->room;
+        for (int i = 0; next_run(s, g->first + r, g->common, n, &i, &p);)
+            run_scores(s, w, scores, g->first + r, 1, p, layer, h);
+        factors[r] = exponentials(scores, n);
+    }
+    for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
+        run_values(s, w, w->scores, factors, g->first, g->count, p, layer, h);
+    for (int64_t r = 0; r < g->count; r++)
+        for (int i = 0; next_run(s, g->first + r, g->common, n, &i, &p);)
+            run_values(s, w, w->scores + r * s->room, factors + r, g->first + r, 1, p, layer, h);
+}
+
+void lt_decoder_self_attention(const shared *s, const worker *w, int layer)
+{
+    int64_t part = w->heads * s->a->d.depth;
+    append(s, w, layer);
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t i = 0; i < part; i++) w->q[r * 3 * part + i] *= s->a->d.scale;
+    for (int64_t h = 0; h < w->heads; h++)
+        for (int g = 0; g < s->group_count; g++) group_attention(s, w, s->groups + g, layer, h);
+}
+
+// ---- the encoder's result ----------------------------------------------------------------------
+
+void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
+{
+    const lt_decoder *d = &s->a->d;
+    int64_t D = d->depth, part = w->heads * D, n = s->memory, room = s->memory_room;
+    const void *keys = lt_data(&s->a->memory_keys), *values = lt_data(&s->a->memory_values);
+    for (int64_t h = 0; h < w->heads; h++)
+        for (const group *g = s->groups; g < s->groups + s->group_count; g++) {
+            int64_t at = ((int64_t)layer * s->sources + g->source) * d->heads + w->head + h;
+            const float *scales = lt_f32(&s->a->value_scales) + at * n;
+            const float *bias = lt_f32(&s->a->bias) + g->source * n;
+            int64_t first = g->first * part + h * D;
+            panel_times(d->fixed, w->scores, room, w->q + first, part, g->count,
+                        panel_at(keys, at * room * D, d->fixed), PANEL * D, D, room / PANEL,
+                        (panel_end){lt_f32(&s->a->key_scales) + at * room, false});
+            for (int64_t r = 0; r < g->count; r++) {
+                float *row = w->scores + r * room;
+                for (int64_t j = 0; j < n; j++) row[j] = row[j] * d->scale + bias[j];
+                float factor = exponentials(row, n);
+                for (int64_t j = 0; j < n; j++) row[j] *= factor * scales[j];
+            }
+            panel_times(d->fixed, w->mixed + first, part, w->scores, room, g->count,
+                        panel_at(values, at * n * D, d->fixed), n * PANEL, n, D / PANEL,
+                        (panel_end){NULL, false});
+        }
+}

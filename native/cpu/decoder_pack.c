@@ -1,0 +1,204 @@
+// decoder_pack: matrices as the panels of decoder.h, and which hypothesis keeps what in the caches.
+#include "decoder.h"
+
+typedef struct {
+    lt_tensor panels, scales, w;
+    int32_t fixed, by_column;
+} pack_args;
+
+// One matrix of a batch: element (o, k) is w[o * so + k * sk].
+typedef struct {
+    const float *w;
+    int64_t out, in, so, sk;
+} matrix;
+
+enum { STRETCH = 64 };
+
+// Row `lane` of a panel: n numbers, `step` apart, from column k on.
+static void pack_stretch(void *panel, const float *x, int64_t step, int64_t k, int64_t n,
+                         int64_t lane, float factor, const float *given, bool fixed)
+{
+    float v[STRETCH];
+    int16_t rounded[STRETCH];
+    for (int64_t j = 0; j < n; j++) v[j] = x[j * step];
+    if (!fixed) {
+        for (int64_t j = 0; j < n; j++) ((float *)panel)[(k + j) * PANEL + lane] = v[j];
+        return;
+    }
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++)
+        rounded[j] = panel_rounded(v[j] * (given ? given[k + j] : factor));
+    for (int64_t j = 0; j < n; j++) ((int16_t *)panel)[(k + j) * PANEL + lane] = rounded[j];
+}
+
+// Panel p of a matrix; `given` holds factors by column, NULL where each row finds its own.
+static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, const float *given,
+                       bool fixed)
+{
+    static const float zeros[STRETCH];
+    for (int64_t i = 0; i < PANEL; i++) {
+        int64_t o = p * PANEL + i;
+        const float *row = o < m->out ? m->w + o * m->so : NULL;
+        float factor = 1;
+        if (!given) {
+            float top = fixed && row ? panel_largest(row, m->in, m->sk) : 0;
+            factor = panel_factor(top, fixed, &scales[o]);
+        }
+        for (int64_t k = 0; k < m->in; k += STRETCH) {
+            int64_t n = m->in - k < STRETCH ? m->in - k : STRETCH;
+            pack_stretch(panel, row ? row + k * m->sk : zeros, row ? m->sk : 1, k, n, i, factor,
+                         given, fixed);
+        }
+    }
+}
+
+// (.., out, in) as batches of matrices.
+static matrix matrix_at(const lt_tensor *w, int64_t index)
+{
+    int n = w->ndim;
+    int64_t at = 0;
+    for (int d = n - 3; d >= 0; d--) {
+        at += index % w->shape[d] * w->stride[d];
+        index /= w->shape[d];
+    }
+    return (matrix){lt_f32(w) + at, w->shape[n - 2], w->shape[n - 1], w->stride[n - 2],
+                    w->stride[n - 1]};
+}
+
+static int64_t batch_of(const lt_tensor *w)
+{
+    int64_t n = 1;
+    for (int d = 0; d < w->ndim - 2; d++) n *= w->shape[d];
+    return n;
+}
+
+static lt_status pack_cpu(const void *args)
+{
+    const pack_args *a = args;
+    const lt_tensor *w = &a->w;
+    int64_t batch = batch_of(w), out = w->shape[w->ndim - 2], in = w->shape[w->ndim - 1];
+    int64_t panels = panel_round(out) / PANEL, bytes = panel_bytes(a->fixed);
+    int64_t kept = a->by_column ? in : panels * PANEL;
+    if (batch * out * in == 0) return LT_OK;
+    float *factors = a->by_column ? lt_alloc((int64_t)sizeof(float) * batch * in) : NULL;
+    LT_REQUIRE(factors || !a->by_column, LT_ERR_MEMORY, "decoder_pack: %s", lt_error());
+    int team = lt_team(2 * batch * out * in);
+#pragma omp parallel num_threads(team)
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < (factors ? batch * in : 0); i++) {
+            matrix m = matrix_at(w, i / in);
+            float top = a->fixed ? panel_largest(m.w + i % in * m.sk, out, m.so) : 0;
+            factors[i] = panel_factor(top, a->fixed, lt_f32(&a->scales) + i);
+        }
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < batch * panels; i++) {
+            matrix m = matrix_at(w, i / panels);
+            char *to = (char *)lt_data(&a->panels) + i * in * PANEL * bytes;
+            pack_panel(to, lt_f32(&a->scales) + i / panels * kept, &m, i % panels,
+                       factors ? factors + i / panels * in : NULL, a->fixed);
+        }
+    }
+    lt_free(factors);
+    return LT_OK;
+}
+
+static lt_status pack_check(const void *args)
+{
+    const pack_args *a = args;
+    const char *op = "decoder_pack";
+    LT_TRY(lt_check_dtype(op, "panels", &a->panels, LT_U8));
+    LT_TRY(lt_check_dtype(op, "scales", &a->scales, LT_F32));
+    LT_TRY(lt_check_dtype(op, "w", &a->w, LT_F32));
+    LT_TRY(lt_check_contiguous(op, "panels", &a->panels));
+    LT_TRY(lt_check_contiguous(op, "scales", &a->scales));
+    LT_REQUIRE(a->w.ndim >= 2, LT_ERR_ARGUMENT, "%s: w is %s; it must end in (out, in)", op,
+               LT_SHAPE(&a->w));
+    int64_t out = panel_round(a->w.shape[a->w.ndim - 2]), in = a->w.shape[a->w.ndim - 1];
+    int64_t batch = batch_of(&a->w);
+    LT_REQUIRE(lt_numel(&a->panels) == batch * out * in * panel_bytes(a->fixed), LT_ERR_ARGUMENT,
+               "%s: panels has %lld bytes, w %s wants %lld", op, (long long)lt_numel(&a->panels),
+               LT_SHAPE(&a->w), (long long)(batch * out * in * panel_bytes(a->fixed)));
+    int64_t vector = PANEL * panel_bytes(a->fixed);
+    LT_REQUIRE((uintptr_t)lt_data(&a->panels) % (uintptr_t)vector == 0, LT_ERR_ARGUMENT,
+               "%s: panels must begin at a multiple of %lld bytes", op, (long long)vector);
+    int64_t scales = batch * (a->by_column ? in : out);
+    LT_REQUIRE(lt_numel(&a->scales) == scales, LT_ERR_ARGUMENT, "%s: scales is %s, wanted %lld", op,
+               LT_SHAPE(&a->scales), (long long)scales);
+    return LT_OK;
+}
+
+LT_OP(decoder_pack, "panels scales; w", pack_check, pack_cpu)
+
+lt_status lt_decoder_pack(lt_tensor *panels, lt_tensor *scales, const lt_tensor *w, bool fixed,
+                          bool by_column)
+{
+    pack_args a = {*panels, *scales, *w, fixed, by_column};
+    return lt_run(&decoder_pack_op, &a);
+}
+
+// ---- which row is which hypothesis -------------------------------------------------------------
+
+typedef struct {
+    lt_tensor to, from, rows;
+} reorder_args;
+
+// A hypothesis that goes on stays in its slot, so that what it wrote lies together; of several that
+// come from one, the first does, and the others take slots that are free.
+static lt_status reorder_cpu(const void *args)
+{
+    const reorder_args *a = args;
+    int64_t n = a->rows.shape[0], width = a->from.shape[1], slots = a->to.shape[0];
+    const int64_t *rows = lt_i64(&a->rows);
+    const int32_t *from = (const int32_t *)lt_data(&a->from);
+    int32_t *to = (int32_t *)lt_data(&a->to);
+    char *taken = lt_alloc(slots);
+    LT_REQUIRE(taken, LT_ERR_MEMORY, "decoder_reorder: %s", lt_error());
+    memset(taken, 0, (size_t)slots);
+    for (int64_t k = 0; k < n; k++) {
+        memcpy(to + k * width, from + rows[k] * width, sizeof(int32_t) * (size_t)width);
+        int32_t slot = from[rows[k] * width];
+        to[k * width] = slot >= 0 && slot < slots && !taken[slot] ? slot : -1;
+        if (to[k * width] >= 0) taken[slot] = 1;
+    }
+    int32_t next = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (to[k * width] >= 0) continue;
+        while (taken[next]) next++;
+        to[k * width] = next++;
+    }
+    lt_free(taken);
+    return LT_OK;
+}
+
+static lt_status reorder_check(const void *args)
+{
+    const reorder_args *a = args;
+    const char *op = "decoder_reorder";
+    LT_TRY(lt_check_dtype(op, "to", &a->to, LT_I32));
+    LT_TRY(lt_check_dtype(op, "from", &a->from, LT_I32));
+    LT_TRY(lt_check_dtype(op, "rows", &a->rows, LT_I64));
+    LT_TRY(lt_check_contiguous(op, "to", &a->to));
+    LT_TRY(lt_check_contiguous(op, "from", &a->from));
+    LT_TRY(lt_check_contiguous(op, "rows", &a->rows));
+    LT_REQUIRE(a->to.ndim == 2 && a->from.ndim == 2 && a->rows.ndim == 1 &&
+                   a->to.shape[1] == a->from.shape[1] && a->from.shape[1] >= 2 &&
+                   a->to.shape[0] >= a->rows.shape[0],
+               LT_ERR_ARGUMENT, "%s: rows %s of a table %s for a table %s", op, LT_SHAPE(&a->rows),
+               LT_SHAPE(&a->from), LT_SHAPE(&a->to));
+    LT_REQUIRE(!lt_overlap(&a->to, &a->from), LT_ERR_ARGUMENT, "%s: to and from overlap", op);
+    for (int64_t k = 0; k < a->rows.shape[0]; k++) {
+        int64_t row = lt_i64(&a->rows)[k];
+        LT_REQUIRE(row >= 0 && row < a->from.shape[0], LT_ERR_ARGUMENT,
+                   "%s: row %lld, there are %lld", op, (long long)row, (long long)a->from.shape[0]);
+    }
+    return LT_OK;
+}
+
+LT_OP(decoder_reorder, "to; from rows", reorder_check, reorder_cpu)
+
+lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows)
+{
+    reorder_args a = {*to, *from, *rows};
+    return lt_run(&decoder_reorder_op, &a);
+}

@@ -1,0 +1,52 @@
+// decoder_step.h: what the files of the decoder's step share.
+#ifndef LT_DECODER_STEP_H
+#define LT_DECODER_STEP_H
+
+#include "decoder.h"
+
+typedef struct {
+    lt_tensor y, keys, values, scales, table;
+    lt_tensor x, words, places;
+    lt_tensor weights, vectors, memory_keys, memory_values, key_scales, value_scales, bias;
+    lt_decoder d;
+    int64_t position;
+} step_args;
+
+// Positions from .. to of a row lie in one slot.
+typedef struct {
+    int32_t from, to, slot;
+} run;
+
+// Rows first .. first + count, at most PANEL_ROWS, write for one source, and their positions before
+// `common` lie in the same slots: what they read there is read once.
+typedef struct {
+    int32_t first, count, source, common;
+} group;
+
+// Sizes, and what all threads share.
+typedef struct {
+    const step_args *a;
+    int64_t rows, width, wide, inner, room; // wide: width in whole panels; inner: heads * depth
+    int64_t sources, memory, memory_room, slots;
+    float *partial; // (2, team, rows, wide)
+    run *runs;      // (rows, position + 1)
+    int32_t *run_count;
+    group *groups;
+    int *arrived; // how often threads have come to meet
+    int group_count, team;
+} shared;
+
+// What a thread has to itself.
+typedef struct {
+    float *x, *n, *q, *mixed, *scores, *hidden;
+    int64_t head, heads, unit, units, output, outputs; // its share; units and outputs in panels
+    int id, parity, met;
+} worker;
+
+// Attention of own heads. w->q holds (rows, 3 heads depth): q, k, v of own heads, and the new
+// position's keys and values are added to the cache; or (rows, heads depth): q. The result is
+// w->mixed (rows, heads depth).
+void lt_decoder_self_attention(const shared *s, const worker *w, int layer);
+void lt_decoder_memory_attention(const shared *s, const worker *w, int layer);
+
+#endif

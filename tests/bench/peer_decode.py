@@ -1,0 +1,48 @@
+"""The peer of decode.lua: transformers' generate with its cache, on a BART decoder of the same sizes.
+
+One or two threads, whichever is faster. BART has as many weights a layer as ours.
+"""
+import sys
+import time
+
+import torch
+
+torch.version.cuda = None  # keeps transformers from looking for a GPU's kernels
+import transformers
+from transformers import BartConfig, BartForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
+
+transformers.logging.set_verbosity_error()
+torch.manual_seed(1)
+config = BartConfig(
+    vocab_size=1212, d_model=256, decoder_layers=4, decoder_attention_heads=8, decoder_ffn_dim=1024,
+    encoder_layers=1, encoder_attention_heads=8, encoder_ffn_dim=16, max_position_embeddings=520,
+    pad_token_id=0, bos_token_id=1, eos_token_id=None, decoder_start_token_id=1,
+    forced_eos_token_id=None, attn_implementation="sdpa")
+model = BartForConditionalGeneration(config).eval()
+model.generation_config.eos_token_id = None
+model.generation_config.forced_eos_token_id = None
+memory = torch.randn(1, 600, 256)
+
+
+def once(beams):
+    start = time.perf_counter()
+    found = model.generate(encoder_outputs=BaseModelOutput(last_hidden_state=memory), num_beams=beams,
+                           do_sample=False, max_new_tokens=512, use_cache=True)
+    assert found.shape[1] == 513, found.shape
+    return time.perf_counter() - start
+
+
+for beams, name in ((1, "decode_greedy"), (5, "decode_beam5")):
+    best = None
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            once(beams)
+            value = sorted(once(beams) for _ in range(3))[1]
+        print(f"{name}, {threads} threads: {value * 1e3:.0f} ms", file=sys.stderr)
+        if best is None or value < best[0]:
+            best = (value, threads)
+    for suffix in ("", "_f32"):
+        print(f"RESULT name={name}{suffix} value={best[0]:.6f} unit=s "
+              f"transformers_{transformers.__version__}_generate_{best[1]}_threads")
