@@ -1,0 +1,77 @@
+-- The two ways from sound to notes, by the name of the setting `head`. Each is
+--
+--     sets(c)                  the data sets train and valid
+--     model(c, facts)          the model
+--     step(model, batch, c)    loss and metrics
+--     validate(model, loader, c)   scores of whole notes (may be missing)
+--     notes(model, path, c)    the notes of a sound file of any length, in constant memory
+
+local failure = require "luatrain.failure"
+local FramesModel = require "transcription_frames"
+local frame_loss = require "transcription_frame_loss"
+local manifest = require "transcription_manifest"
+local Seq2seq = require "transcription_seq2seq"
+local token_data = require "transcription_token_data"
+local tokens = require "transcription_tokens"
+local transcribe = require "transcription_transcribe"
+local windows = require "transcription_windows"
+
+local heads = {}
+
+heads.frames = {
+  sets = function(c)
+    return {
+      train = windows.set(manifest.entries(c.manifest_dir, "train"), c.manifest_dir, c, true),
+      valid = windows.set(manifest.entries(c.manifest_dir, "val"), c.manifest_dir, c, false),
+    }
+  end,
+  model = function(c) return FramesModel(c.frames) end,
+  step = function(model, batch, c) return frame_loss.measure(model(batch.levels), batch.targets, c) end,
+  validate = frame_loss.validate,
+  notes = transcribe.file,
+}
+
+-- ---- tokens ---------------------------------------------------------------------------------------
+
+local function codec_of(c) return tokens.codec(c.codec, { seconds = c.window }) end
+
+-- Sizes of the encoder by name; the rest is nn.ast's own, which is Hugging Face's base.
+local ENCODERS = { small = {}, base = { hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12,
+  intermediate_size = 3072, frequency_stride = 10, time_stride = 10 } }
+
+local function encoder_of(c)
+  local known = ENCODERS[c.encoder]
+  if known then return known end
+  if not lt.fs.is_file(c.encoder) then
+    failure.raise("config", "encoder '%s': neither small nor base nor a file; download the weights of an Audio Spectrogram "
+      .. "Transformer (model.safetensors) and give their path", c.encoder)
+  end
+  return ENCODERS.base, c.encoder
+end
+
+heads.tokens = {
+  sets = function(c)
+    local codec = codec_of(c)
+    return {
+      train = token_data.set(c.manifest_dir, "train", codec, c, true),
+      valid = token_data.set(c.manifest_dir, "val", codec, c, false),
+    }
+  end,
+  -- facts: of a checkpoint, whose weights replace the pretrained ones
+  model = function(c, facts)
+    local sizes, pretrained = encoder_of(c)
+    local model = Seq2seq(codec_of(c), { hidden_size = c.hidden_size, num_decoder_layers = c.num_decoder_layers,
+      num_attention_heads = c.num_attention_heads, intermediate_size = c.intermediate_size, dropout = c.dropout,
+      max_notes = c.max_tokens, encoder = sizes })
+    if pretrained and not (facts and facts.epoch) then model:load_pretrained(pretrained) end
+    if c.freeze_encoder then model:freeze_encoder() end
+    return model
+  end,
+  step = function(model, batch)
+    local scores = model(model:pictures(batch.sound), batch.input)
+    return model:loss(scores, batch.target), { accuracy = model:accuracy(scores, batch.target) }
+  end,
+  notes = token_data.notes,
+}
+
+return heads

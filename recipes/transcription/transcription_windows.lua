@@ -1,0 +1,109 @@
+-- Data of the frame-wise model: prepared recordings as windows of rows with the rolls of their notes.
+
+local bands = require "transcription_bands"
+local manifest = require "transcription_manifest"
+local notes = require "transcription_notes"
+local targets = require "transcription_targets"
+local fs = lt.fs
+
+local windows = {}
+
+--- The file with the rows of a recording of a data set's folder.
+function windows.cache(folder, entry)
+  return fs.join(folder, "features", entry.split, entry.id .. ".h5")
+end
+
+--- Makes the rows of all recordings of a split that have none yet. Returns the good ones; bad(entry, text) is
+-- told of the others.
+function windows.warm(folder, split, bad, line)
+  local entries, good, started = manifest.entries(folder, split), {}, lt.time()
+  for i, entry in ipairs(entries) do
+    local ok, problem = pcall(function()
+      notes.read(entry.midi_path)
+      bands.prepare(entry.audio_path, windows.cache(folder, entry))
+    end)
+    if ok then good[#good + 1] = entry else bad(entry, lt.core.message(problem)) end
+    if i % 20 == 0 or i == #entries then
+      line("%s features: %d of %d recordings, %.0f s", split, i, #entries, lt.time() - started)
+    end
+  end
+  return good
+end
+
+local function open(item, folder)
+  local entry = item.entry
+  if not entry.source then
+    local cache = windows.cache(folder, entry)
+    if not fs.is_file(cache) then bands.prepare(entry.audio_path, cache) end
+    entry.source, entry.notes = bands.open(cache), notes.read(entry.midi_path)
+  end
+  return entry.source, entry.notes
+end
+
+-- One place in every `rows` rows of each recording.
+local function places(entries, rows)
+  local list = {}
+  for _, entry in ipairs(entries) do
+    local total = math.floor(entry.duration / bands.row_seconds)
+    for k = 0, math.max(0, math.floor(total / rows) - 1) do
+      list[#list + 1] = { entry = entry, first = k * rows, total = total,
+        id = ("%s at %.0f s"):format(entry.id, k * rows * bands.row_seconds) }
+    end
+  end
+  return list
+end
+
+-- `count` of a list, evenly spread; 0: all.
+local function few(list, count)
+  if count == 0 or #list <= count then return list end
+  local chosen = {}
+  for i = 1, count do chosen[i] = list[math.floor((i - 1) * #list / count) + 1] end
+  return chosen
+end
+
+-- A smooth random curve over the bands, deviation `amount` dB at its 9 knots: another room, another microphone.
+local function equaliser(amount)
+  local knots, curve = {}, {}
+  for i = 1, 9 do
+    knots[i] = amount * math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())
+  end
+  for i = 0, bands.count - 1 do
+    local at = i / (bands.count - 1) * 8
+    local k = math.min(7, math.floor(at))
+    local value = knots[k + 1] + (at - k) * (knots[k + 2] - knots[k + 1])
+    curve[2 * i + 1], curve[2 * i + 2] = value, value
+  end
+  return lt.tensor(curve)
+end
+
+local DB = 2.55                                                     -- steps of a level in a decibel
+
+-- Levels (n, width) as another instrument or recording would have them: louder, filtered, with a noise floor.
+local function augment(x, c)
+  x = x:to "f32"
+  local gain = c.random_gain * (2 * math.random() - 1)
+  x = x + (equaliser(c.equaliser) + gain) * DB
+  if math.random() < c.noise then
+    local floor = (20 + 25 * math.random()) * DB
+    local hiss = lt.randn(x:size(1), x:size(2)) * (5 * DB) + floor
+    x = lt.maximum(x, hiss)
+  end
+  return x:clamp(0, 255)
+end
+
+--- The data set of some recordings: samples {levels (rows, width), targets (rows, 88, 4): onset, frame, offset,
+-- velocity}. In training at random places, augmented.
+function windows.set(entries, folder, c, training)
+  local list = few(places(entries, c.rows), training and c.epoch_windows or c.valid_windows)
+  return lt.data.table(list):map(function(item)
+    local source, played = open(item, folder)
+    local first = item.first
+    if training then first = math.random(0, math.max(0, item.total - c.rows)) end
+    local x = source.read(first, c.rows)
+    x = training and c.augment and augment(x, c) or x:to "f32"
+    local rolls = { targets.rolls(played, first, c.rows, bands.row_seconds) }
+    return { levels = x, targets = lt.stack(rolls, 3) }
+  end)
+end
+
+return windows

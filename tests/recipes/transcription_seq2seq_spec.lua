@@ -1,0 +1,144 @@
+-- The transcription recipe's encoder-decoder.
+package.path = "recipes/transcription/?.lua;" .. package.path
+local tokens = require "transcription_tokens"
+local Seq2seq = require "transcription_seq2seq"
+local fs = lt.fs
+
+local codec = tokens.codec("events", { seconds = 0.5 })
+
+local function small(given)
+  local o = { hidden_size = 32, num_decoder_layers = 2, num_attention_heads = 4, intermediate_size = 48,
+    max_notes = 20, encoder = { hidden_size = 24, num_hidden_layers = 1, num_attention_heads = 2,
+    intermediate_size = 32, frequency_stride = 32, time_stride = 16 } }
+  for name, value in pairs(given or {}) do o[name] = value end
+  return Seq2seq(codec, o)
+end
+
+local function pictures(count)
+  return lt.randn(count, 48, 128)
+end
+
+describe("the encoder-decoder", function()
+  before_each(function() lt.manual_seed(1) end)
+
+  it("has the documents' size by default", function()
+    local net = Seq2seq(tokens.codec("pitches", { seconds = 10 }))
+    local decoder = 0
+    for _, part in ipairs { "decoder", "embedding", "output" } do
+      decoder = decoder + net[part]:num_parameters()
+    end
+    -- four layers of 256: 8 square matrices, 2 of 256 x 1024, their biases, three norms; a last norm; 130
+    -- tokens
+    local layer = 8 * 256 * 256 + 2 * 256 * 1024 + 8 * 256 + 1024 + 256 + 6 * 256
+    assert.are.equal(4 * layer + 512 + 130 * 256 + 130 * 257, decoder)
+    local all = net:count_parameters()
+    assert.are.same({ all.total, 0 }, { all.trainable, all.frozen })
+    net:freeze_encoder()
+    assert.are.same({ total = all.total, trainable = all.total - net.encoder:num_parameters(),
+      frozen = net.encoder:num_parameters() }, net:count_parameters())
+  end)
+
+  it("hears a window of 10 s with all its frames", function()
+    local net = Seq2seq(tokens.codec("pitches", { seconds = 10 }),
+      { encoder = { hidden_size = 16, num_hidden_layers = 1, num_attention_heads = 1,
+        intermediate_size = 16 } })
+    lt.no_grad(lt.scope, function()
+      local x = net:pictures(lt.randn(2, 160000) * 0.1)
+      assert.are.same({ 2, 998, 128 }, x:size())
+      assert.are.same({ 2, 8 * 82 + 2, 256 }, net:encode(x):size())
+      -- what is shorter ends in silence
+      local short = net:pictures(lt.randn(1, 30000) * 0.1)
+      assert.are.same({ 1, 998, 128 }, short:size())
+      local last = short:narrow(2, 600, 300)
+      assert.is_true((last - last:mean()):abs():max():item() < 1e-3)
+    end)
+  end)
+
+  it("learns to write down four pictures, and decodes what it has learnt", function()
+    local net = small { dropout = 0 }
+    local lists = { { codec.tie, 10, 60, 90 }, { 100, codec.tie, 20, 61, 91, 95 }, { codec.tie },
+      { codec.tie, 15, 70, 99, 98, 97, 30, 200 } }
+    local x, inputs, targets = pictures(4), {}, {}
+    for i, list in ipairs(lists) do inputs[i], targets[i] = codec:pair(list, 10) end
+    local input, target = lt.tensor(inputs, "i64"), lt.tensor(targets, "i64")
+    local optimizer = lt.optim.AdamW(net:parameters(), { lr = 3e-3, weight_decay = 0 })
+    local first, last
+    for _ = 1, 90 do
+      lt.scope(function()
+        local loss = net:loss(net(x, input), target)
+        optimizer:zero_grad()
+        loss:backward()
+        optimizer:step()
+        last = loss:item()
+        first = first or last
+      end)
+    end
+    assert.is_true(last < 0.05 and first > 4, first .. " " .. last)
+    assert.are.equal(1, lt.no_grad(lt.scope, function() return net:accuracy(net(x, input), target) end))
+    for _, o in ipairs { { strategy = "greedy" }, { strategy = "beam", beam_size = 3 },
+      { strategy = "greedy", precision = "f32" },
+      { strategy = "sample", temperature = 0.1, generator = lt.random.generator(1) } } do
+      local found = net:generate(x, o)
+      for i, list in ipairs(lists) do
+        assert.are.same(list, found[i][1].tokens)
+        assert.is_true(found[i][1].ended)
+      end
+    end
+    assert.is_true(net.training)
+    assert.are.equal(2, #net:generate(x, { strategy = "beam", num_return_sequences = 2 })[3])
+  end)
+
+  it("counts nothing that is padding", function()
+    local net = small()
+    net:eval()
+    lt.no_grad(lt.scope, function()
+      local input, target = codec:pair({ codec.tie, 10, 60 }, 6)
+      local long, long_target = codec:pair({ codec.tie, 10, 60 }, 12)
+      local x = pictures(1)
+      local a, b = lt.tensor({ target }, "i64"), lt.tensor({ long_target }, "i64")
+      local short = net(x, lt.tensor({ input }, "i64"))
+      local other = net(x, lt.tensor({ long }, "i64"))
+      assert.is_true(math.abs(net:loss(short, a):item() - net:loss(other, b):item()) < 1e-5)
+      assert.are.equal(net:accuracy(short, a), net:accuracy(other, b))
+    end)
+  end)
+
+  it("leaves a frozen encoder as it is", function()
+    local net = small():freeze_encoder()
+    local before = net.encoder.layernorm.weight:clone()
+    local optimizer = lt.optim.AdamW(net:parameters(), { lr = 1e-2 })
+    lt.scope(function()
+      local input, target = codec:pair({ codec.tie, 10 }, 4)
+      net:loss(net(pictures(1), lt.tensor({ input }, "i64")), lt.tensor({ target }, "i64")):backward()
+      optimizer:step()
+    end)
+    assert.are.same(before:tolist(), net.encoder.layernorm.weight:tolist())
+    assert.is_nil(net.encoder.layernorm.weight.grad)
+    assert.is_truthy(net.project.weight.grad)
+  end)
+
+  it("takes an encoder that was trained elsewhere, and goes through a file", function()
+    local folder = fs.temporary_directory()
+    local net, other = small(), small()
+    lt.safetensors.save(fs.join(folder, "ast.safetensors"), (net.encoder:state_dict()))
+    other:load_pretrained(fs.join(folder, "ast.safetensors"), { grid = { 4, 3 } })
+    net:save(fs.join(folder, "net.safetensors"))
+    local again = small()
+    again:load(fs.join(folder, "net.safetensors"))
+    lt.no_grad(lt.scope, function()
+      local x, list = pictures(2), lt.tensor({ { 1, 5, 9 }, { 1, 7, 8 } }, "i64")
+      net:eval() other:eval() again:eval()
+      assert.are.same(net.encoder(x):tolist(), other.encoder(x):tolist())
+      assert.are.same(net(x, list):tolist(), again(x, list):tolist())
+    end)
+    fs.remove_tree(folder)
+  end)
+
+  it("says what it cannot do", function()
+    local net = small()
+    assert.error_matches(function() net(pictures(1), lt.zeros({ 1, 21 }, "i64")) end,
+      "a sequence of 21 tokens, but the model was made for 20")
+    assert.error_matches(function() net:generate(pictures(1), { strategy = "best" }) end,
+      "no strategy 'best'")
+  end)
+end)
