@@ -138,6 +138,34 @@ describe("nn.decoder_cache", function()
     end
   end)
 
+  it("knows when weights have changed", function()
+    lt.no_grad(lt.scope, function()
+      local net, head = decoder(), nn.Linear(48, 5)
+      local memory, x = lt.randn(1, 9, 48), lt.randn(1, 1, 48)
+      local function check(output)
+        local want = net(x, memory, { tgt_is_causal = true })
+        if output then want = output(want) end
+        for _, precision in ipairs { "f32", "i16", "i16" } do
+          local cache = nn.decoder_cache(net, memory, { output = output, precision = precision })
+          assert(differ(by_steps(cache, x), want) < 3e-4)
+        end
+      end
+      check()
+      check(head)
+      head.bias:fill_(3)
+      check(head)
+      net.layers[2].linear1.weight:mul_(2)
+      check(head)
+      net.layers[1].norm1.bias[4] = 7
+      check(head)
+      net.layers[1].norm1.bias = nn.Parameter(lt.randn(48))
+      check(head)
+      check(nn.Linear(48, 6))
+      net:load_state_dict((decoder():state_dict()))
+      check(head)
+    end)
+  end)
+
   it("says what does not fit", function()
     lt.scope(function()
       local net = decoder()

@@ -115,6 +115,29 @@ local function pack_weights(decoder, output, fixed)
   return result
 end
 
+-- Packed weights of decoders, for the next time, as long as no parameter was written or replaced.
+local packed = setmetatable({}, { __mode = "k" })
+
+local function same_parameters(kept, parameters)
+  for i, p in ipairs(parameters) do
+    local storage = p.c.storage
+    if storage ~= kept.storages[i] or storage.written > kept.tick then return false end
+  end
+  return #parameters == #kept.storages
+end
+
+local function packed_weights(decoder, output, fixed)
+  local parameters, kept = decoder:parameters(), packed[decoder]
+  for _, p in ipairs(output and output:parameters() or {}) do parameters[#parameters + 1] = p end
+  if kept and kept.fixed == fixed and same_parameters(kept, parameters) then return kept.weights end
+  kept = { fixed = fixed, tick = C.lt_tick(), storages = {}, weights = pack_weights(decoder, output, fixed) }
+  for i, p in ipairs(parameters) do kept.storages[i] = p.c.storage end
+  lt.keep(kept.weights.weights)
+  lt.keep(kept.weights.vectors)
+  packed[decoder] = kept
+  return kept.weights
+end
+
 -- ---- the encoder's result -----------------------------------------------------------------------
 
 -- Keys and values of memory (B, S, width) for every layer.
@@ -161,9 +184,10 @@ end
 
 --- A decoder that is ready to write, a position a step.
 --
--- Weights are copied when it is made: a step reads them in the order in which it needs them, and with "i16"
--- at half the size. A row's keys and values are computed once and stay where they are; `reorder` moves none.
--- Lives as long as the scope that it was made in; computes as in eval mode, without a tape.
+-- It has a copy of the weights as they were when it was made (the next one has the same, unless they were
+-- changed): a step reads them in the order in which it needs them, and with "i16" at half the size. A row's
+-- keys and values are computed once and stay where they are; `reorder` moves none. It lives as long as the
+-- scope that it was made in, and computes as in eval mode, without a tape.
 --
 --     local cache = nn.decoder_cache(decoder, memory, { embedding = embedding, output = head })
 --     local scores = cache:step(tokens)                      -- (rows, vocabulary)
@@ -192,9 +216,9 @@ function decoder_cache.decoder_cache(decoder, memory, given)
   local fixed = o.precision == "i16"
   lt.no_grad(lt.op.autocast, false, function()
     if not attention.batch_first then memory = memory:transpose(1, 2) end
-    self._weights = pack_weights(decoder, o.output, fixed)
-    self._weights.words = o.embedding and o.embedding.weight:detach()
-    self._weights.places = o.positions and o.positions:contiguous()
+    local weights = packed_weights(decoder, o.output, fixed)
+    self._weights = { shape = shape_of(decoder, o.output, fixed), weights = weights.weights,
+      vectors = weights.vectors, words = o.embedding and o.embedding.weight:detach(), places = o.positions and o.positions:contiguous() }
     self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,
       self._weights.shape, fixed)
     self.rows, self.max_length = memory:size(1), o.max_length
