@@ -218,7 +218,8 @@ function decoder_cache.decoder_cache(decoder, memory, given)
     if not attention.batch_first then memory = memory:transpose(1, 2) end
     local weights = packed_weights(decoder, o.output, fixed)
     self._weights = { shape = shape_of(decoder, o.output, fixed), weights = weights.weights,
-      vectors = weights.vectors, words = o.embedding and o.embedding.weight:detach(), places = o.positions and o.positions:contiguous() }
+      vectors = weights.vectors, words = o.embedding and o.embedding.weight:detach(),
+      places = o.positions and o.positions:contiguous() }
     self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,
       self._weights.shape, fixed)
     self.rows, self.max_length = memory:size(1), o.max_length
