@@ -64,6 +64,18 @@ VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void
     panel_store(y, (sum[0] + sum[1]) + (sum[2] + sum[3]), end, at);
 }
 
+// Four panels side by side, for short products, whose sums would cost as much as they do.
+VEC_INLINE void panel_four(const bool fixed, float *y, const float *x, const void *w,
+                           int64_t stride, int64_t k, panel_end end, int64_t at)
+{
+    lt_vec sum[4] = {{0}};
+    for (int64_t i = 0; i < k; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) sum[j] += x[i] * panel_load(w, j * stride + i * PANEL, fixed);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) panel_store(y, sum[j], end, at + j * PANEL);
+}
+
 // The same for `rows` vectors x and `count` panels, constants where this is inlined.
 VEC_INLINE void panel_block(const bool fixed, const int rows, const int count, float *y,
                             int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t stride,
@@ -105,7 +117,10 @@ VEC_INLINE void panel_all(const bool fixed, float *y, int64_t ldy, const float *
                           panel_end end)
 {
     if (rows == 1) {
-        for (int64_t p = 0; p < panels; p++)
+        int64_t p = 0;
+        for (; k <= 4 * PANEL && p + 4 <= panels; p += 4)
+            panel_four(fixed, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
+        for (; p < panels; p++)
             panel_one(fixed, y, x, panel_at(w, p * stride, fixed), k, end, p * PANEL);
         return;
     }

@@ -16,6 +16,9 @@
 -- to window as long as each one's tie section names it, so windows may be decoded in any order and joined
 -- afterwards.
 --
+-- Windows of 10 s of ASAP's performances take 407 tokens on average, and a third of them more than the 512
+-- that the documents allow; those of 4 s take 169, and 0.3 % more than 512. So a window has 4 s.
+--
 -- `pitches` is the document's: MIDI numbers in the order of their onsets. Its vocabulary of 128 has no room
 -- for its own BOS 128 and EOS 129, and its PAD is MIDI note 0. Decided here: the vocabulary is 130 and tokens
 -- are MIDI numbers as the document writes them; PAD stays 0, for no piano has that key. It says nothing of

@@ -17,7 +17,8 @@ local wanted = {
   decode_greedy = 5, decode_beam5 = 5, decode_greedy_f32 = 5, decode_beam5_f32 = 5, decoder_step = 1.2,
   ast_base = 1,
 }
-local limits = { startup = 0.015, synthesizer_matrix = 0.01, synthesizer_all = 0.01, synthesizer_random = 0.01 }
+local limits = { startup = 0.015, synthesizer_matrix = 0.01, synthesizer_all = 0.01,
+  synthesizer_random = 0.01, decode_10s_greedy = 0.1, decode_10s_beam5 = 0.5 }
 -- Those that have no peer.
 local alone = { synthesizer = true }
 

@@ -1,45 +1,57 @@
--- Writing 512 tokens with the transcription recipe's default decoder: 256 wide, 4 layers, 8 heads,
--- feed-forward 1024, 1212 words, 600 positions of memory; greedily and with 5 beams, one sequence, everything
--- that comes after the encoder.
+-- Writing tokens with the transcription recipe's default decoder (256 wide, 4 layers, 8 heads, feed-forward
+-- 1024), everything that comes after the encoder, greedily and with 5 beams:
+--
+--     decode_greedy, decode_beam5            one sequence of 512 tokens of 1212, 600 positions of memory
+--     decode_10s_greedy, decode_10s_beam5    10 s of music as the recipe has them: three windows of 4 s side
+--                                            by side, 200 tokens of 612 each (ASAP's performances: 169 on
+--                                            average), 258 positions of memory
+--
+-- With _f32: weights, keys and values in f32 instead of 16-bit fixed point.
 local lt = require "luatrain"
 local nn = lt.nn
 
 lt.manual_seed(1)
-local LENGTH, WIDTH, WORDS = 512, 256, 1212
+local WIDTH = 256
 local layer = nn.TransformerDecoderLayer(WIDTH, 8, { dim_feedforward = 1024, activation = "gelu",
   batch_first = true, norm_first = true })
 local decoder = nn.TransformerDecoder(layer, 4, nn.LayerNorm(WIDTH)):eval()
-local embedding, output = nn.Embedding(WORDS, WIDTH), nn.Linear(WIDTH, WORDS)
-local positions, memory = nn.sinusoid_table(LENGTH, WIDTH), lt.randn(1, 600, WIDTH)
+local positions = nn.sinusoid_table(512, WIDTH)
 
 local model = {}
-
-function model.step(_, tokens, cache)
-  return cache:step(tokens)
-end
-
+function model.step(_, tokens, cache) return cache:step(tokens) end
 function model.reorder(_, cache, rows) cache:reorder(rows) end
 
-local function measure(name, precision, write)
+local function median(f)
   local times = {}
   for i = 1, 6 do
     local start = lt.time()
-    lt.scope(function()
-      write(nn.decoder_cache(decoder, memory, { embedding = embedding, positions = positions, output = output,
-        max_length = LENGTH, precision = precision }))
-    end)
+    lt.scope(f)
     times[i] = lt.time() - start
   end
   table.remove(times, 1)
   table.sort(times)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name, times[3]))
+  return times[3]
 end
 
-for _, kind in ipairs { { "", "i16" }, { "_f32", "f32" } } do
-  measure("decode_greedy" .. kind[1], kind[2], function(cache)
-    lt.decode.greedy(model, cache, 1, { bos = 1, max_length = LENGTH })
+-- o: rows, words, length, memory
+local function measure(name, o, precision)
+  local embedding, output = nn.Embedding(o.words, WIDTH), nn.Linear(WIDTH, o.words)
+  local memory = lt.randn(o.rows, o.memory, WIDTH)
+  local function state()
+    return nn.decoder_cache(decoder, memory, { embedding = embedding, positions = positions, output = output,
+      max_length = o.length, precision = precision })
+  end
+  local value = median(function()
+    lt.decode.greedy(model, state(), o.rows, { bos = 1, max_length = o.length })
   end)
-  measure("decode_beam5" .. kind[1], kind[2], function(cache)
-    lt.decode.beam(model, cache, 1, { bos = 1, beam = 5, max_length = LENGTH })
+  print(("RESULT name=%s value=%.6f unit=s"):format(name:format "greedy", value))
+  value = median(function()
+    lt.decode.beam(model, state(), o.rows, { bos = 1, beam = 5, max_length = o.length })
   end)
+  print(("RESULT name=%s value=%.6f unit=s"):format(name:format "beam5", value))
 end
+
+local one = { rows = 1, words = 1212, length = 512, memory = 600 }
+measure("decode_%s", one, "i16")
+measure("decode_%s_f32", one, "f32")
+measure("decode_10s_%s", { rows = 3, words = 612, length = 200, memory = 258 }, "i16")

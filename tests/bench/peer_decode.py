@@ -13,36 +13,45 @@ from transformers import BartConfig, BartForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 transformers.logging.set_verbosity_error()
-torch.manual_seed(1)
-config = BartConfig(
-    vocab_size=1212, d_model=256, decoder_layers=4, decoder_attention_heads=8, decoder_ffn_dim=1024,
-    encoder_layers=1, encoder_attention_heads=8, encoder_ffn_dim=16, max_position_embeddings=520,
-    pad_token_id=0, bos_token_id=1, eos_token_id=None, decoder_start_token_id=1,
-    forced_eos_token_id=None, attn_implementation="sdpa")
-model = BartForConditionalGeneration(config).eval()
-model.generation_config.eos_token_id = None
-model.generation_config.forced_eos_token_id = None
-memory = torch.randn(1, 600, 256)
 
 
-def once(beams, length=512):
-    start = time.perf_counter()
-    found = model.generate(encoder_outputs=BaseModelOutput(last_hidden_state=memory), num_beams=beams,
-                           do_sample=False, max_new_tokens=length, use_cache=True)
-    assert found.shape[1] == length + 1, found.shape
-    return time.perf_counter() - start
+def make(words):
+    torch.manual_seed(1)
+    config = BartConfig(
+        vocab_size=words, d_model=256, decoder_layers=4, decoder_attention_heads=8, decoder_ffn_dim=1024,
+        encoder_layers=1, encoder_attention_heads=8, encoder_ffn_dim=16, max_position_embeddings=520,
+        pad_token_id=0, bos_token_id=1, eos_token_id=None, decoder_start_token_id=1,
+        forced_eos_token_id=None, attn_implementation="sdpa")
+    model = BartForConditionalGeneration(config).eval()
+    model.generation_config.eos_token_id = None
+    model.generation_config.forced_eos_token_id = None
+    return model
 
 
-for beams, name in ((1, "decode_greedy"), (5, "decode_beam5")):
-    best = None
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        with torch.inference_mode():
-            once(beams, 16)
-            value = min(once(beams) for _ in range(2))
-        print(f"{name}, {threads} threads: {value * 1e3:.0f} ms", file=sys.stderr)
-        if best is None or value < best[0]:
-            best = (value, threads)
-    for suffix in ("", "_f32"):
-        print(f"RESULT name={name}{suffix} value={best[0]:.6f} unit=s "
-              f"transformers_{transformers.__version__}_generate_{best[1]}_threads")
+def measure(names, rows, words, length, memory):
+    model, memory = make(words), torch.randn(rows, memory, 256)
+
+    def once(beams, length):
+        start = time.perf_counter()
+        found = model.generate(encoder_outputs=BaseModelOutput(last_hidden_state=memory), num_beams=beams,
+                               do_sample=False, max_new_tokens=length, use_cache=True)
+        assert found.shape[1] == length + 1, found.shape
+        return time.perf_counter() - start
+
+    for beams, kind in ((1, "greedy"), (5, "beam5")):
+        best = None
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with torch.inference_mode():
+                once(beams, 16)
+                value = min(once(beams, length) for _ in range(2))
+            print(f"{names[0] % kind}, {threads} threads: {value * 1e3:.0f} ms", file=sys.stderr)
+            if best is None or value < best[0]:
+                best = (value, threads)
+        for name in names:
+            print(f"RESULT name={name % kind} value={best[0]:.6f} unit=s "
+                  f"transformers_{transformers.__version__}_generate_{best[1]}_threads")
+
+
+measure(("decode_%s", "decode_%s_f32"), rows=1, words=1212, length=512, memory=600)
+measure(("decode_10s_%s",), rows=3, words=612, length=200, memory=258)
