@@ -123,22 +123,35 @@ static void meet(const shared *s, worker *w)
         if (i > 20000) sched_yield();
 }
 
-// x += the bias and every thread's share of a product with l: here the threads meet. Each writes
-// its share (columns `first` to `first + count` of l times `mine`) and reads all, into two rooms in
-// turn, so that nobody overwrites what another still reads.
+// Where share g of n heads or units begins.
+static int64_t share_at(const shared *s, int64_t n, int64_t g) { return n * g / s->shares; }
+
+// x += the bias and all shares of a product with l: here the threads meet. Of n heads or units of
+// `size` columns each has computed its own, `mine`; what its shares add is written to a room of
+// their own, and everybody adds up all, always in the same order, so that the result does not
+// depend on the number of threads. Two sets of rooms in turn: nobody overwrites what another still
+// reads.
 static void add_shares(const shared *s, worker *w, const linear *l, const float *mine, int64_t ldm,
-                       int64_t first, int64_t count)
+                       int64_t n, int64_t size)
 {
-    int64_t size = s->rows * s->wide;
-    float *room = s->partial + w->parity * s->team * size, *own = room + w->id * size;
-    const void *from = panel_at(l->w, first * PANEL, s->a->d.fixed);
-    panel_times(s->a->d.fixed, own, s->wide, mine, ldm, s->rows, from, l->in * PANEL, count,
-                s->wide / PANEL, (panel_end){l->scales, false});
+    int64_t area = s->rows * s->wide, panels = s->wide / PANEL;
+    int64_t first = share_at(s, n, w->share) * size;
+    float *room = s->partial + w->parity * s->shares * area;
+    // Weights are read in the order in which they lie, as far as short products allow.
+    int64_t chunk = s->rows > 1 ? 2 : n * size <= 4 * PANEL * s->shares ? 4 : 1;
+    for (int64_t p = 0; p < panels; p += chunk)
+        for (int64_t g = w->share; g < w->share + w->shares; g++) {
+            int64_t from = share_at(s, n, g) * size, count = share_at(s, n, g + 1) * size - from;
+            panel_times(s->a->d.fixed, room + g * area + p * PANEL, s->wide, mine + from - first,
+                        ldm, s->rows, panel_at(l->w, (p * l->in + from) * PANEL, s->a->d.fixed),
+                        l->in * PANEL, count, panels - p < chunk ? panels - p : chunk,
+                        (panel_end){l->scales + p * PANEL, false});
+        }
     meet(s, w);
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t i = 0; i < s->wide; i++) w->x[r * s->wide + i] += l->bias[i];
-    for (int t = 0; t < s->team; t++)
-        for (int64_t i = 0; i < size; i++) w->x[i] += room[t * size + i];
+    for (int64_t g = 0; g < s->shares; g++)
+        for (int64_t i = 0; i < area; i++) w->x[i] += room[g * area + i];
     w->parity ^= 1;
 }
 
@@ -151,7 +164,7 @@ static void attend_to_self(const shared *s, worker *w, const layer *l, int index
         project(s, &l->linears[0], w->q + i * part, 3 * part, in, s->wide,
                 (i * s->inner + w->head * D) / PANEL, panels);
     lt_decoder_self_attention(s, w, index);
-    add_shares(s, w, &l->linears[1], w->mixed, part, w->head * D, part);
+    add_shares(s, w, &l->linears[1], w->mixed, part, s->a->d.heads, D);
 }
 
 static void attend_to_memory(const shared *s, worker *w, const layer *l, int index, const float *in)
@@ -159,7 +172,7 @@ static void attend_to_memory(const shared *s, worker *w, const layer *l, int ind
     int64_t D = s->a->d.depth, part = w->heads * D;
     project(s, &l->linears[2], w->q, part, in, s->wide, w->head * D / PANEL, part / PANEL);
     lt_decoder_memory_attention(s, w, index);
-    add_shares(s, w, &l->linears[3], w->mixed, part, w->head * D, part);
+    add_shares(s, w, &l->linears[3], w->mixed, part, s->a->d.heads, D);
 }
 
 static void feed_forward(const shared *s, worker *w, const layer *l, const float *in)
@@ -180,7 +193,7 @@ static void feed_forward(const shared *s, worker *w, const layer *l, const float
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) h[i] *= vm_sigmoid(h[i]);
     }
-    add_shares(s, w, &l->linears[5], w->hidden, part, w->unit * PANEL, part);
+    add_shares(s, w, &l->linears[5], w->hidden, part, s->a->d.hidden / PANEL, PANEL);
 }
 
 static void run_layer(const shared *s, worker *w, int index)
@@ -294,30 +307,30 @@ static void find_groups(shared *s)
     }
 }
 
-static int64_t share(int64_t n, int id, int team) { return n * id / team; }
-
 // Divides the heads, the hidden units and the outputs; returns the floats that a thread needs.
 static int64_t divide(worker *w, const shared *s, float *room)
 {
     const lt_decoder *d = &s->a->d;
     int64_t units = d->hidden / PANEL, outputs = panel_round(d->outputs) / PANEL;
-    w->head = share(d->heads, w->id, s->team);
-    w->heads = share(d->heads, w->id + 1, s->team) - w->head;
-    w->unit = share(units, w->id, s->team);
-    w->units = share(units, w->id + 1, s->team) - w->unit;
-    w->output = share(outputs, w->id, s->team);
-    w->outputs = share(outputs, w->id + 1, s->team) - w->output;
+    w->share = s->shares * w->id / s->team;
+    w->shares = s->shares * (w->id + 1) / s->team - w->share;
+    w->head = share_at(s, d->heads, w->share);
+    w->heads = share_at(s, d->heads, w->share + w->shares) - w->head;
+    w->unit = share_at(s, units, w->share);
+    w->units = share_at(s, units, w->share + w->shares) - w->unit;
+    w->output = outputs * w->id / s->team;
+    w->outputs = outputs * (w->id + 1) / s->team - w->output;
     w->parity = w->met = 0;
-    int64_t most = (d->heads + s->team - 1) / s->team * d->depth;
-    int64_t hidden = ((units > outputs ? units : outputs) + s->team - 1) / s->team * PANEL;
+    int64_t hidden = (w->units > w->outputs ? w->units : w->outputs) * PANEL;
     int64_t scores = PANEL_ROWS * (s->room > s->memory_room ? s->room : s->memory_room);
+    int64_t part = w->heads * d->depth;
     w->x = room;
     w->n = w->x + s->rows * s->wide;
     w->q = w->n + s->rows * s->wide;
-    w->mixed = w->q + s->rows * 3 * most;
-    w->hidden = w->mixed + s->rows * most;
+    w->mixed = w->q + s->rows * 3 * part;
+    w->hidden = w->mixed + s->rows * part;
     w->scores = w->hidden + s->rows * hidden;
-    return s->rows * (2 * s->wide + 4 * most + hidden) + scores;
+    return s->rows * (2 * s->wide + 4 * part + hidden) + scores;
 }
 
 static shared sizes_of(const step_args *a)
@@ -332,7 +345,57 @@ static shared sizes_of(const step_args *a)
                     .slots = a->scales.shape[0],
                     .sources = a->bias.shape[0],
                     .memory = a->bias.shape[1],
-                    .memory_room = panel_round(a->bias.shape[1])};
+                    .memory_room = panel_round(a->bias.shape[1]),
+                    .shares = d->heads < SHARES ? d->heads : SHARES};
+}
+
+// Threads for this step. Two together are twice as fast as one alone where each has a processor of
+// its own; where other programs keep the processors busy, each waits for the other twelve times a
+// step, and one alone is faster. So both are tried twice now and then, rarely where that changes
+// nothing.
+static int choose_team(const shared *s, int most)
+{
+    lt_decoder_pace *p = s->a->pace;
+    if (!p || most == 1) return most;
+    if (p->step >= p->period) {
+        bool same = (p->alone < p->together) == p->was_alone;
+        p->was_alone = p->alone < p->together;
+        p->period = !same || p->period == 0 ? 64 : p->period < 512 ? 2 * p->period : 512;
+        p->step = 0;
+    }
+    if (p->step == 0) p->alone = p->together = INFINITY;
+    if (p->step < 4) return p->step < 2 ? most : 1;
+    return p->alone < p->together ? 1 : most;
+}
+
+static void note_pace(const shared *s, double seconds)
+{
+    lt_decoder_pace *p = s->a->pace;
+    if (!p) return;
+    double *of = s->team > 1 ? &p->together : &p->alone;
+    if (p->step < 4 && seconds < *of) *of = seconds;
+    p->step++;
+}
+
+static void run_part(const shared *all, float *rooms, int64_t floats, int id, int team)
+{
+    shared s = *all;
+    worker w = {.id = id};
+    s.team = team;
+    divide(&w, &s, rooms + id * floats);
+    begin(&s, &w);
+    for (int i = 0; i < s.a->d.layers; i++) run_layer(&s, &w, i);
+    finish(&s, &w);
+}
+
+static void run_step(const shared *s, float *rooms, int64_t floats)
+{
+    if (s->team == 1) { // without OpenMP, which would send its other threads away
+        run_part(s, rooms, floats, 0, 1);
+        return;
+    }
+#pragma omp parallel num_threads(s->team)
+    run_part(s, rooms, floats, omp_get_thread_num(), omp_get_num_threads());
 }
 
 static lt_status step_cpu(const void *args)
@@ -344,33 +407,26 @@ static lt_status step_cpu(const void *args)
     layer_sizes(&a->d, &weights, &vectors);
     s.team = 1;
     worker first = {0};
-    int64_t floats = panel_round(divide(&first, &s, NULL)); // enough for the share of one alone
-    s.team = lt_team(s.rows * a->d.layers * weights);
-    if (s.team > a->d.heads) s.team = a->d.heads;
-    int64_t shares = 2 * s.team * s.rows * s.wide;
+    int64_t floats = panel_round(divide(&first, &s, NULL)); // enough for one that does all
+    int most = lt_team(s.rows * a->d.layers * weights);
+    s.team = choose_team(&s, most < s.shares ? most : (int)s.shares);
+    int64_t sums = 2 * s.shares * s.rows * s.wide;
     int64_t runs = s.rows * (a->position + 1) * (int64_t)sizeof(run);
-    float *rooms = lt_alloc((int64_t)sizeof(float) * (s.team * floats + shares) + runs +
+    float *rooms = lt_alloc((int64_t)sizeof(float) * (s.team * floats + sums) + runs +
                             s.rows * (int64_t)(sizeof(int32_t) + sizeof(group)));
     LT_REQUIRE(rooms, LT_ERR_MEMORY, "decoder_step: %s", lt_error());
     int arrived = 0;
     s.arrived = &arrived;
     s.partial = rooms + s.team * floats;
-    s.runs = (run *)(s.partial + shares);
+    s.runs = (run *)(s.partial + sums);
     s.run_count = (int32_t *)((char *)s.runs + runs);
     s.groups = (group *)(s.run_count + s.rows);
     lt_status status = find_runs(&s);
     if (status == LT_OK) {
         find_groups(&s);
-#pragma omp parallel num_threads(s.team)
-        {
-            shared own = s;
-            worker w = {.id = omp_get_thread_num()};
-            own.team = omp_get_num_threads();
-            divide(&w, &own, rooms + w.id * floats);
-            begin(&own, &w);
-            for (int i = 0; i < a->d.layers; i++) run_layer(&own, &w, i);
-            finish(&own, &w);
-        }
+        double start = lt_time();
+        run_step(&s, rooms, floats);
+        note_pace(&s, lt_time() - start);
     }
     lt_free(rooms);
     return status;
@@ -484,7 +540,7 @@ lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_t
                           const lt_tensor *vectors, const lt_tensor *memory_keys,
                           const lt_tensor *memory_values, const lt_tensor *key_scales,
                           const lt_tensor *value_scales, const lt_tensor *bias,
-                          const lt_decoder *shape, int64_t position)
+                          const lt_decoder *shape, int64_t position, lt_decoder_pace *pace)
 {
     step_args a = {*y,
                    *keys,
@@ -502,6 +558,7 @@ lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_t
                    *value_scales,
                    *bias,
                    *shape,
-                   position};
+                   position,
+                   pace};
     return lt_run(&decoder_step_op, &a);
 }

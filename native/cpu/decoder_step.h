@@ -10,6 +10,7 @@ typedef struct {
     lt_tensor weights, vectors, memory_keys, memory_values, key_scales, value_scales, bias;
     lt_decoder d;
     int64_t position;
+    lt_decoder_pace *pace;
 } step_args;
 
 // Positions from .. to of a row lie in one slot.
@@ -23,11 +24,14 @@ typedef struct {
     int32_t first, count, source, common;
 } group;
 
+enum { SHARES = 4 }; // a layer's work is divided into so many at most
+
 // Sizes, and what all threads share.
 typedef struct {
     const step_args *a;
     int64_t rows, width, wide, inner, room; // wide: width in whole panels; inner: heads * depth
     int64_t sources, memory, memory_room, slots;
+    int64_t shares; // into which heads and hidden units are divided
     float *partial; // (2, team, rows, wide)
     run *runs;      // (rows, position + 1)
     int32_t *run_count;
@@ -39,7 +43,8 @@ typedef struct {
 // What a thread has to itself.
 typedef struct {
     float *x, *n, *q, *mixed, *scores, *hidden;
-    int64_t head, heads, unit, units, output, outputs; // its share; units and outputs in panels
+    int64_t share, shares, head, heads, unit, units, output,
+        outputs; // its share; units and outputs in panels
     int id, parity, met;
 } worker;
 

@@ -406,6 +406,13 @@ typedef struct lt_decoder {
     float eps, final_eps, scale;  // scale multiplies the scores
 } lt_decoder;
 
+// How long steps take, for the choice between one thread and several: begin with zeros.
+typedef struct lt_decoder_pace {
+    double alone, together;  // seconds of the latest trials
+    int64_t step, period;    // since then, and until the next ones
+    int32_t was_alone;
+} lt_decoder_pace;
+
 // y (rows, outputs or width) <- the decoder's result for x (rows, width) at `position`, counted from 0;
 // or for tokens x (rows) i64 where words (count, width) is given, which they are looked up in. places
 // (at least position + 1, width), or NULL: its row `position` is added.
@@ -421,13 +428,15 @@ typedef struct lt_decoder {
 //   memory_keys and memory_values: the encoder's result (sources, positions, width) projected, as
 //     panels (layers, sources, heads, positions, depth), the values' transposed; key_scales by row,
 //     value_scales by column. bias (sources, positions) is added to the scores.
+//   pace: of this cache, or NULL: as many threads as there are. The result does not depend on it.
 lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_tensor *scales,
                           lt_tensor *table, const lt_tensor *x, const lt_tensor *words,
                           const lt_tensor *places, const lt_tensor *weights,
                           const lt_tensor *vectors, const lt_tensor *memory_keys,
                           const lt_tensor *memory_values, const lt_tensor *key_scales,
                           const lt_tensor *value_scales, const lt_tensor *bias,
-                          const lt_decoder *shape, int64_t position);
+                          const lt_decoder *shape, int64_t position,
+                          lt_decoder_pace *pace);
 // The table after row k has become what row rows[k] (i64, from 0) was; to has at least as many rows
 // as rows, and as many slots as it has rows. Keys and values stay where they are.
 lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows);

@@ -131,6 +131,7 @@ local function packed_weights(decoder, output, fixed)
   for _, p in ipairs(output and output:parameters() or {}) do parameters[#parameters + 1] = p end
   if kept and kept.fixed == fixed and same_parameters(kept, parameters) then return kept.weights end
   kept = { fixed = fixed, tick = C.lt_tick(), storages = {}, weights = pack_weights(decoder, output, fixed) }
+  kept.weights.pace = ffi.new "lt_decoder_pace"
   for i, p in ipairs(parameters) do kept.storages[i] = p.c.storage end
   lt.keep(kept.weights.weights)
   lt.keep(kept.weights.vectors)
@@ -218,7 +219,7 @@ function decoder_cache.decoder_cache(decoder, memory, given)
     if not attention.batch_first then memory = memory:transpose(1, 2) end
     local weights = packed_weights(decoder, o.output, fixed)
     self._weights = { shape = shape_of(decoder, o.output, fixed), weights = weights.weights,
-      vectors = weights.vectors, words = o.embedding and o.embedding.weight:detach(),
+      vectors = weights.vectors, pace = weights.pace, words = o.embedding and o.embedding.weight:detach(),
       places = o.positions and o.positions:contiguous() }
     self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,
       self._weights.shape, fixed)
