@@ -47,12 +47,17 @@ static int64_t slot_at(const shared *s, int64_t slot, int layer, int64_t head)
     return ((slot * s->a->d.layers + layer) * s->a->d.heads + head) * s->room;
 }
 
-static void put(void *w, int64_t i, float x, float factor, bool fixed)
+// Sixteen numbers x times factor go to elements i, i + step, ...
+static void put(void *w, int64_t i, int64_t step, const float *x, float factor, bool fixed)
 {
-    if (fixed)
-        ((int16_t *)w)[i] = panel_rounded(x * factor);
-    else
-        ((float *)w)[i] = x;
+    if (!fixed) {
+        for (int64_t j = 0; j < PANEL; j++) ((float *)w)[i + j * step] = x[j];
+        return;
+    }
+    int16_t rounded[PANEL];
+#pragma omp simd
+    for (int64_t j = 0; j < PANEL; j++) rounded[j] = panel_rounded(x[j] * factor);
+    for (int64_t j = 0; j < PANEL; j++) ((int16_t *)w)[i + j * step] = rounded[j];
 }
 
 // Writes keys and values of the new position.
@@ -71,10 +76,9 @@ static void append(const shared *s, const worker *w, int layer)
             float fk = panel_factor(panel_largest(k, D, 1), d->fixed, scales + t);
             float fv = panel_factor(panel_largest(v, D, 1), d->fixed, scales + s->room + t);
             int64_t key = at * D + t / PANEL * PANEL * D + t % PANEL;
-            for (int64_t i = 0; i < D; i++) {
-                int64_t value = at * D + (i / PANEL * s->room + t) * PANEL + i % PANEL;
-                put(keys, key + i * PANEL, k[i], fk, d->fixed);
-                put(values, value, v[i], fv, d->fixed);
+            for (int64_t i = 0; i < D; i += PANEL) {
+                put(keys, key + i * PANEL, PANEL, k + i, fk, d->fixed);
+                put(values, at * D + (i / PANEL * s->room + t) * PANEL, 1, v + i, fv, d->fixed);
             }
         }
     }

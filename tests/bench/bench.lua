@@ -14,7 +14,7 @@ local wanted = {
   chord = 1.2, mlp = 3, transformer = 1.1, logmel_librosa = 10, logmel_torchaudio = 1.5,
   inversion_step_f32 = 1.3, inversion_step_bf16 = 1.3,
   inversion_evaluate_f32 = 1.3, inversion_evaluate_bf16 = 1.3,
-  decode_greedy = 5, decode_beam5 = 5, decode_greedy_f32 = 5, decode_beam5_f32 = 5, decoder_step = 1.2,
+  decode_greedy = 5, decode_beam5 = 5, decoder_step = 1.2,
   ast_base = 1,
 }
 local limits = { startup = 0.015, synthesizer_matrix = 0.01, synthesizer_all = 0.01,

@@ -27,8 +27,9 @@ functions.decoder_pack = op.define {
 --- One step of all layers: x (rows, width), or tokens x (rows) i64 where weights.words is given to look them
 -- up in, -> (rows, outputs), or (rows, width) where there is no output layer. Adds to the cache `own` and
 -- notes it in its table. Without a gradient.
--- @param own {keys, values, scales, table}, weights {weights, vectors, shape (lt_decoder), words, places, pace
---   (lt_decoder_pace)}, memory {keys, values, key_scales, value_scales, bias}: as luatrain/ops.h lays them out
+-- @param own {keys, values, scales, table}, weights {weights, vectors, shape (lt_decoder), words, places,
+--   pace (lt_decoder_pace)}, memory {keys, values, key_scales, value_scales, bias}: as luatrain/ops.h lays
+--   them out
 -- @param position of the step, from 0
 functions.decoder_step = op.define {
   name = "decoder_step", no_gradient = true,
