@@ -117,7 +117,8 @@ end
 local function cost_of(state, pitch, steps, strength, target)
   local chord, last = state.chord, state.last
   local tone, size = is_tone(chord, pitch), math.abs(steps)
-  local cost = (STEP_COST[size] or 5) + ((pitch - target) / 5) ^ 2 * 0.5
+  local off = (pitch - target) / 5
+  local cost = (STEP_COST[size] or 5) + off * off * 0.5
   if not tone then cost = cost + (strength > 0.3 and 3 or size == 1 and 0.2 or 4) end
   if state.hanging and size ~= 1 then cost = cost + 3 end
   if state.leap ~= 0 then
