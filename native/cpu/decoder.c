@@ -112,9 +112,8 @@ static void normalise(const shared *s, float *y, const float *x, const float *we
     }
 }
 
-// Waits until all have come. That takes a tenth of a microsecond where each thread has a processor
-// of its own, against one for OpenMP's barrier, which asks the system to wake sleepers; where it
-// has not, it lets others run.
+// Waits until all have come. OpenMP's barrier asks the system to wake sleepers each time; here
+// nobody sleeps, but who has waited long lets others run.
 static void meet(const shared *s, worker *w)
 {
     w->met += s->team;

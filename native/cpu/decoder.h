@@ -64,16 +64,18 @@ VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void
     panel_store(y, (sum[0] + sum[1]) + (sum[2] + sum[3]), end, at);
 }
 
-// Four panels side by side, for short products, whose sums would cost as much as they do.
-VEC_INLINE void panel_four(const bool fixed, float *y, const float *x, const void *w,
-                           int64_t stride, int64_t k, panel_end end, int64_t at)
+// Panels side by side, for short products, whose four sums would cost as much as they do. Each
+// panel's sum is the same whatever stands beside it.
+VEC_INLINE void panel_few(const bool fixed, const int count, float *y, const float *x,
+                          const void *w, int64_t stride, int64_t k, panel_end end, int64_t at)
 {
     lt_vec sum[4] = {{0}};
     for (int64_t i = 0; i < k; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) sum[j] += x[i] * panel_load(w, j * stride + i * PANEL, fixed);
+        for (int j = 0; j < count; j++)
+            sum[j] += x[i] * panel_load(w, j * stride + i * PANEL, fixed);
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) panel_store(y, sum[j], end, at + j * PANEL);
+    for (int j = 0; j < count; j++) panel_store(y, sum[j], end, at + j * PANEL);
 }
 
 // The same for `rows` vectors x and `count` panels, constants where this is inlined.
@@ -118,8 +120,11 @@ VEC_INLINE void panel_all(const bool fixed, float *y, int64_t ldy, const float *
 {
     if (rows == 1) {
         int64_t p = 0;
-        for (; k <= 4 * PANEL && p + 4 <= panels; p += 4)
-            panel_four(fixed, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
+        const bool few = k <= 4 * PANEL;
+        for (; few && p + 4 <= panels; p += 4)
+            panel_few(fixed, 4, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
+        for (; few && p < panels; p++)
+            panel_few(fixed, 1, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
         for (; p < panels; p++)
             panel_one(fixed, y, x, panel_at(w, p * stride, fixed), k, end, p * PANEL);
         return;
