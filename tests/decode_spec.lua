@@ -351,7 +351,7 @@ describe("options", function()
       assert.error_matches(function() decode[name](toy(1), { "a" }, 1, options) end, text)
     end
     bad("which token is bos", "greedy", { eos = 1 })
-    bad("no option 'beams'", "beam", { bos = 0, beams = 3 })
+    bad("unknown option 'beams'", "beam", { bos = 0, beams = 3 })
     bad("beam 2, count 3", "beam", { bos = 0, beam = 2, count = 3 })
     bad("temperature is 0", "sample", { bos = 0, temperature = 0 })
     bad("max_length is 0", "greedy", { bos = 0, max_length = 0 })

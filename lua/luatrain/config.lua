@@ -30,8 +30,9 @@ local function field(kind, default, help, options)
   return self
 end
 
---- A number. options: min, max (both allowed values), alias (another name, for the flag and in config files, or a
--- list of names: {"lr", "training.learning_rate"}), short (one letter: -d VALUE is the same as --data VALUE).
+--- A number. options: min, max (both allowed values), alias (another name, for the flag and in config
+-- files, or a list of names: {"lr", "training.learning_rate"}), short (one letter: -d VALUE is the same as
+-- --data VALUE).
 function config.number(default, help, options) return field("number", default, help, options) end
 
 --- A whole number; options as config.number.
@@ -211,7 +212,7 @@ function config.fields(...)
       note_sections(sections, name)
     end
     for name, choices in pairs(one.switch or {}) do
-      list.switches[name] = { field = one, on = choices[1], off = choices[2] }
+      list.switches[name] = { field = one, choice = { [true] = choices[1], [false] = choices[2] } }
       note_sections(sections, name)
     end
   end
@@ -255,7 +256,7 @@ local function value_of(fields, key, text, take)
   end
   if switch then
     if text then failure.raise("usage", "--%s takes no value", key) end
-    return one, negative and switch.off or not negative and switch.on or nil
+    return one, switch.choice[not negative]
   end
   if one.kind == "flag" and not text then return one, not negative end
   if not text then
@@ -314,12 +315,14 @@ function config.check(fields, nested, origin, unknown)
     if one then problem = one:problem(value)
     elseif type(value) ~= "boolean" then problem = ("wants true or false, got %s"):format(show(value)) end
     if problem then failure.raise("config", "%s: '%s' %s", origin, name, problem) end
-    if one then values[one.name] = value else values[switch.field.name] = value and switch.on or switch.off end
+    if switch then one, value = switch.field, switch.choice[value] end
+    values[one.name] = value
   end
   local function walk(prefix, nested_values)
     for key, value in pairs(nested_values) do
       local name = prefix .. tostring(key):gsub("-", "_")
-      if type(value) == "table" and fields.sections[name] then walk(name .. ".", value) else put(name, value) end
+      local enter = type(value) == "table" and fields.sections[name]
+      if enter then walk(name .. ".", value) else put(name, value) end
     end
   end
   if type(nested) ~= "table" then

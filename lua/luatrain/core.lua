@@ -75,6 +75,14 @@ function core.nearest(name, names)
   if best and best_distance <= math.max(2, math.floor(#name / 3)) then return best end
 end
 
+--- The keys of a table, in order.
+function core.sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 --- Embedded module names below a prefix: modules("luatrain.ops.") -> {"luatrain.ops.arith", ...}.
 function core.modules(prefix)
   local list, seen = {}, {}

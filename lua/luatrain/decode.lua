@@ -23,18 +23,18 @@
 
 local lt = require "luatrain"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 
 local decode = {}
 
 local COMMON = { bos = false, eos = false, max_length = 512 }
 
 local function settings(who, given, own)
-  local o = {}
-  for _, known in ipairs { COMMON, own } do for name, value in pairs(known) do o[name] = value end end
-  for name, value in pairs(given or {}) do
-    if o[name] == nil then core.fail("decode.%s: there is no option '%s'", who, tostring(name)) end
-    o[name] = value
+  local known = {}
+  for _, defaults in ipairs { COMMON, own } do
+    for name, value in pairs(defaults) do known[name] = value end
   end
+  local o = options.read("decode." .. who, given, known)
   if type(o.bos) ~= "number" then core.fail("decode.%s: which token is bos?", who) end
   if not (o.max_length >= 1) then core.fail("decode.%s: max_length is %s", who, tostring(o.max_length)) end
   return o
@@ -78,10 +78,10 @@ end
 -- @param model see above
 -- @param state the model's, of `count` rows
 -- @param count number of sequences
--- @param options bos, eos, max_length
+-- @param given bos, eos, max_length
 -- @return list of sequences
-function decode.greedy(model, state, count, options)
-  local o = settings("greedy", options, {})
+function decode.greedy(model, state, count, given)
+  local o = settings("greedy", given, {})
   return write(model, state, count, o, function(scores)
     local best, at = lt.decode_best(scores)
     return at:flat(), best:flat()
@@ -111,11 +111,11 @@ end
 
 --- Tokens drawn at random: of the scores divided by `temperature`, only the `top_k` likeliest, and of
 -- these only the likeliest that together hold the share `top_p` (Holtzman et al. 2020).
--- @param options bos, eos, max_length; temperature = 1, top_k = 0 (all), top_p = 1, generator = the
+-- @param given bos, eos, max_length; temperature = 1, top_k = 0 (all), top_p = 1, generator = the
 --   default one
 -- @return list of sequences; scores are those of the distribution that was drawn from
-function decode.sample(model, state, count, options)
-  local o = settings("sample", options, { temperature = 1, top_k = 0, top_p = 1, generator = false })
+function decode.sample(model, state, count, given)
+  local o = settings("sample", given, { temperature = 1, top_k = 0, top_p = 1, generator = false })
   if not (o.temperature > 0) then core.fail("decode.sample: temperature is %s", tostring(o.temperature)) end
   if not (o.top_p > 0) then core.fail("decode.sample: top_p is %s", tostring(o.top_p)) end
   return write(model, state, count, o, function(scores, live)
@@ -244,11 +244,11 @@ end
 -- the best `beam` end, the `beam` best others go on. Hypotheses are compared by score / length ^
 -- length_penalty (length: tokens with eos); a search is over when `beam` have ended and none that goes on is
 -- better as it is. Definition: that of Hugging Face's generate with early_stopping = false.
--- @param options bos, eos, max_length; beam = 5; length_penalty = 1 (0: the sum itself, more: longer ones);
+-- @param given bos, eos, max_length; beam = 5; length_penalty = 1 (0: the sum itself, more: longer ones);
 --   count = 1, how many to return
 -- @return list of lists of sequences, the best first; `value` is what they were compared by
-function decode.beam(model, state, count, options)
-  local o = settings("beam", options, { beam = 5, length_penalty = 1, count = 1 })
+function decode.beam(model, state, count, given)
+  local o = settings("beam", given, { beam = 5, length_penalty = 1, count = 1 })
   if not (o.beam >= 1 and o.count >= 1 and o.count <= o.beam) then
     core.fail("decode.beam: beam %s, count %s; count is from 1 to beam", tostring(o.beam), tostring(o.count))
   end

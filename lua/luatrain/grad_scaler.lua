@@ -10,6 +10,7 @@
 -- step whose gradients hold NaN or Inf is left out and the scale halved; after 2000 good steps in a
 -- row it is doubled.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 
 local GradScaler = {}
 GradScaler.__index = GradScaler
@@ -17,21 +18,18 @@ GradScaler.__index = GradScaler
 local defaults = {init_scale = 65536, growth_factor = 2, backoff_factor = 0.5, growth_interval = 2000}
 
 --- Makes a scaler. options: init_scale 65536, growth_factor 2, backoff_factor 0.5, growth_interval 2000.
-local function new(options)
-  local self = {tracker = 0, skipped = false}
-  for name, value in pairs(defaults) do self[name] = value end
-  for name, value in pairs(options or {}) do
-    if not defaults[name] then core.fail("GradScaler: unknown option '%s'", tostring(name)) end
+local function new(given)
+  local self = options.read("GradScaler", given, defaults)
+  for name, value in pairs(self) do
     if type(value) ~= "number" or not (value > 0 and value < math.huge) then
       core.fail("GradScaler: %s is %s, wanted a number above 0", name, tostring(value))
     end
-    self[name] = value
   end
   if self.growth_factor <= 1 or self.backoff_factor >= 1 then
     core.fail("GradScaler: growth_factor %g must be above 1, backoff_factor %g below", self.growth_factor,
       self.backoff_factor)
   end
-  self.factor = self.init_scale
+  self.tracker, self.skipped, self.factor = 0, false, self.init_scale
   return setmetatable(self, GradScaler)
 end
 
@@ -42,10 +40,10 @@ function GradScaler:get_scale() return self.factor end
 function GradScaler:scale(loss) return loss * self.factor end
 
 --- A step of the optimizer with the gradients divided by the scale; nothing where they hold NaN or Inf.
--- options.max_norm: limits the norm of all gradients together, in their true size. Returns that norm
+-- given.max_norm: limits the norm of all gradients together, in their true size. Returns that norm
 -- and whether the step was left out.
-function GradScaler:step(optimizer, options)
-  local norm = optimizer:step {max_norm = options and options.max_norm, divisor = self.factor,
+function GradScaler:step(optimizer, given)
+  local norm = optimizer:step {max_norm = given and given.max_norm, divisor = self.factor,
     skip_nonfinite = true}
   self.skipped = norm ~= norm or norm == math.huge
   return norm, self.skipped

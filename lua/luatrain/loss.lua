@@ -5,7 +5,7 @@
 --   lt.loss.mse_loss(x, y, { reduction = "sum" })
 --
 -- What each computes, and its options, stands in luatrain/ops/loss.lua.
-local core = require "luatrain.core"
+local options = require "luatrain.options"
 local functions = require("luatrain.ops.loss").functions
 
 local loss = {}
@@ -30,20 +30,10 @@ local function class(name, f, known)
   local meta = { __tostring = describe }
   meta.__index = meta
   meta.__call = function(self, x, target) return f(x, target, self.options) end
-  local allowed = { "reduction", unpack(known) }
-  return function(options)
-    local kept = {}
-    for key, value in pairs(options or {}) do
-      local found = false
-      for _, k in ipairs(allowed) do found = found or k == key end
-      if not found then
-        local near = core.nearest(tostring(key), allowed)
-        core.fail("%s: unknown option '%s'%s", name, tostring(key),
-          near and ("; did you mean '%s'?"):format(near) or "")
-      end
-      kept[key] = value
-    end
-    return setmetatable({ name = name, options = kept }, meta)
+  local allowed = { reduction = options.none }
+  for _, key in ipairs(known) do allowed[key] = options.none end
+  return function(given)
+    return setmetatable({ name = name, options = options.read(name, given, allowed) }, meta)
   end
 end
 

@@ -12,6 +12,7 @@
 -- counts) is apart from them and belongs to the parameter. One C call updates everything.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 local C, check = core.C, core.check
@@ -29,22 +30,15 @@ end
 -- Options `given` over `defaults`; unknown names are refused.
 local function merged(name, defaults, given)
   local o = {}
-  local function set(key, value) o[key] = type(value) == "table" and { unpack(value) } or value end
-  for key, value in pairs(defaults) do set(key, value) end
   for key, value in pairs(given or {}) do
-    if key ~= "params" then
-      if defaults[key] == nil then
-        local names = {}
-        for k in pairs(defaults) do names[#names + 1] = k end
-        local near = core.nearest(tostring(key), names)
-        core.fail("%s: unknown option '%s'%s", name, tostring(key),
-          near and ("; did you mean '%s'?"):format(near) or "")
-      end
-      if type(value) ~= type(defaults[key]) then
-        core.fail("%s: option %s is a %s, wanted a %s", name, key, type(value), type(defaults[key]))
-      end
-      set(key, value)
+    if key ~= "params" then o[key] = value end
+  end
+  o = options.read(name, o, defaults)
+  for key, value in pairs(o) do
+    if type(value) ~= type(defaults[key]) then
+      core.fail("%s: option %s is a %s, wanted a %s", name, key, type(value), type(defaults[key]))
     end
+    if type(value) == "table" then o[key] = { unpack(value) } end
   end
   return o
 end
@@ -70,8 +64,8 @@ local function check_options(name, o)
 end
 
 -- Adds one group; entries are tensors or {name, tensor}.
-local function add_group(self, entries, options)
-  local group = merged(self.name, self.defaults, options)
+local function add_group(self, entries, given)
+  local group = merged(self.name, self.defaults, given)
   check_options(self.name, group)
   group.params, group.names = {}, {}
   for i, entry in ipairs(entries) do
@@ -93,14 +87,14 @@ local function scalar(dtype, n)
   return scope.keep(Tensor.empty(n and { n } or {}, dtype))
 end
 
-local function new(class, params, options)
+local function new(class, params, given)
   if Tensor.is_tensor(params) then params = { params } end
   if type(params) ~= "table" then
     core.fail("%s: parameters are a %s, not a list of tensors", class.name, type(params))
   end
   local self = setmetatable({ name = class.name, state = {}, param_groups = {}, known = {},
     count = 0, last = {} }, class)
-  self.defaults = merged(class.name, class.options, options)
+  self.defaults = merged(class.name, class.options, given)
   check_options(class.name, self.defaults)
   local first = params[1]
   if type(first) == "table" and first.params then
@@ -240,22 +234,22 @@ function Optimizer:parameters()
 end
 
 --- One step with the gradients that are there; parameters without one are left alone.
--- options.max_norm: limits the norm of all gradients together as clip_grad_norm_ does, without
--- a pass over memory of its own (the gradients stay as they were). options.divisor: gradients are this
+-- given.max_norm: limits the norm of all gradients together as clip_grad_norm_ does, without
+-- a pass over memory of its own (the gradients stay as they were). given.divisor: gradients are this
 -- many times too large (see GradScaler); max_norm and the norm returned are those of the true ones.
--- options.skip_nonfinite: does nothing where a gradient holds NaN or Inf. Returns the norm where
+-- given.skip_nonfinite: does nothing where a gradient holds NaN or Inf. Returns the norm where
 -- max_norm or skip_nonfinite was asked for.
-function Optimizer:step(options)
+function Optimizer:step(given)
   local scale, norm
-  local divisor = options and options.divisor or 1
-  if options and (options.max_norm or options.skip_nonfinite) then
+  local divisor = given and given.divisor or 1
+  if given and (given.max_norm or given.skip_nonfinite) then
     local list, n = all_gradients(self:parameters())
-    local limit = options.max_norm and options.max_norm * divisor or math.huge
+    local limit = given.max_norm and given.max_norm * divisor or math.huge
     check(C.lt_grad_norm(self.norm.c, self.scale.c, n, list, limit, false))
     norm, scale = self.norm:item(), self.scale.c
     local finite = norm == norm and norm ~= math.huge
-    if options.skip_nonfinite and not finite then return norm end
-    if not options.max_norm then scale = nil end
+    if given.skip_nonfinite and not finite then return norm end
+    if not given.max_norm then scale = nil end
     norm = norm / divisor
   end
   if divisor ~= 1 then
@@ -351,8 +345,8 @@ function Optimizer:__tostring()
     g.lr)
 end
 
-local function class(name, options, methods)
-  local c = { name = name, options = options }
+local function class(name, defaults, methods)
+  local c = { name = name, options = defaults }
   for key, f in pairs(Optimizer) do c[key] = f end
   for key, f in pairs(methods) do c[key] = f end
   c.__index = c
@@ -419,6 +413,17 @@ end
 -- momentum of that step; centered subtracts the squared mean gradient from v.
 optim.RMSprop = class("RMSprop", { lr = 1e-2, alpha = 0.99, eps = 1e-8, weight_decay = 0,
   momentum = 0, centered = false, maximize = false }, rmsprop)
+
+--- Parameter groups of a model for an optimizer with weight decay: matrices and kernels, and without decay
+-- what has one dimension (biases, norms). Frozen parameters are left out.
+-- Example: lt.optim.AdamW(lt.optim.decay_groups(model), { lr = 1e-3, weight_decay = 0.01 })
+function optim.decay_groups(model)
+  local decayed, free = {}, {}
+  for _, p in ipairs(model:parameters()) do
+    if p.requires_grad then table.insert(p:dim() > 1 and decayed or free, p) end
+  end
+  return { { params = decayed }, { params = free, weight_decay = 0 } }
+end
 
 -- ---- all gradients together ----------------------------------------------------------------------
 --- The norm of all gradients of `params` together: the 2-norm, or with norm_type math.huge the

@@ -132,12 +132,11 @@ function safetensors.save(path, tensors, metadata)
     values[i] = tensors[name].c
     name_array[i - 1], tensor_array[i - 1] = name, values[i]
   end
-  local all, keys = { format = "pt" }, {}
+  local all = { format = "pt" }
   for key, value in pairs(metadata or {}) do
     all[check_text(path, "a key of the metadata", key)] = check_text(path, "metadata." .. key, value)
   end
-  for key in pairs(all) do keys[#keys + 1] = key end
-  table.sort(keys)
+  local keys = core.sorted_keys(all)
   local pairs_array = ffi.new("const char *[?]", 2 * #keys + 1)
   for i, key in ipairs(keys) do
     pairs_array[2 * i - 2], pairs_array[2 * i - 1] = key, all[key]

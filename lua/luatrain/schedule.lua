@@ -14,6 +14,7 @@
 -- base rate of a group is the one it had when the schedule was made. After its end a schedule
 -- stays at its last value.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 
 local schedule = {}
 local Schedule = {}
@@ -27,16 +28,7 @@ local function options_of(name, given, known)
   for _, defaults in ipairs { common, known } do
     for key, value in pairs(defaults) do o[key] = value end
   end
-  for key, value in pairs(given or {}) do
-    if o[key] == nil then
-      local names = {}
-      for k in pairs(o) do names[#names + 1] = k end
-      local near = core.nearest(tostring(key), names)
-      core.fail("schedule.%s: unknown option '%s'%s", name, tostring(key),
-        near and ("; did you mean '%s'?"):format(near) or "")
-    end
-    o[key] = value
-  end
+  o = options.read("schedule." .. name, given, o)
   for key, value in pairs(o) do
     if value == REQUIRED then core.fail("schedule.%s: option '%s' is missing", name, key) end
   end
@@ -64,9 +56,9 @@ local function apply(self)
   end
 end
 
-local function new(name, optimizer, options, methods)
-  local self = setmetatable({ name = name, optimizer = optimizer, options = options,
-    per = options.per, position = 1, base = {} }, Schedule)
+local function new(name, optimizer, o, methods)
+  local self = setmetatable({ name = name, optimizer = optimizer, options = o,
+    per = o.per, position = 1, base = {} }, Schedule)
   for key, f in pairs(methods) do self[key] = f end
   for i, group in ipairs(optimizer.param_groups) do self.base[i] = group.lr end
   if self.open then self:open() end

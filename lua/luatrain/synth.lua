@@ -79,7 +79,15 @@ function synth.soundfont(name)
   return path
 end
 
--- ---- what came out ---------------------------------------------------------------------------
+-- ---- The SoundFonts of a list of names as synth.soundfont takes them; of an empty list the best installed.
+function synth.chosen(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = synth.soundfont(name) end
+  if #list == 0 then list[1] = synth.soundfont() end
+  return list
+end
+
+--- what came out ---------------------------------------------------------------------------
 
 local function little32(s, at)
   local a, b, c, d = s:byte(at, at + 3)

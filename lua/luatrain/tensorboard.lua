@@ -121,13 +121,6 @@ local function hparams_event(name, content, wall)
   return event("_hparams_/" .. name, 0, wall, NULL_TENSOR .. metadata("hparams", content))
 end
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- google.protobuf.Value of a number, boolean or string.
 local function any_value(v)
   if type(v) == "number" then return double_field(2, v) end
@@ -138,7 +131,7 @@ end
 --- hparams: {name = number | boolean | string}; group: the name of the trial.
 function encode.session_start(hparams, group, wall)
   local parts = {}
-  for i, key in ipairs(sorted_keys(hparams)) do
+  for i, key in ipairs(core.sorted_keys(hparams)) do
     parts[i] = bytes_field(1, bytes_field(1, key) .. bytes_field(2, any_value(hparams[key])))
   end
   if group then parts[#parts + 1] = bytes_field(4, group) end
@@ -158,7 +151,7 @@ local TYPE = { string = 1, boolean = 2, number = 3 }
 --- Which hyper-parameters and metrics (a list of scalar tags) the hparams page shows.
 function encode.experiment(hparams, metrics, wall)
   local parts = {}
-  for i, key in ipairs(sorted_keys(hparams)) do
+  for i, key in ipairs(core.sorted_keys(hparams)) do
     parts[i] = bytes_field(4, bytes_field(1, key) .. int_field(4, TYPE[type(hparams[key])] or 1))
   end
   for _, tag in ipairs(metrics) do
@@ -273,7 +266,7 @@ end
 
 --- Several numbers of one step: {tag = number}.
 function Writer:scalars(values, step)
-  for _, tag in ipairs(sorted_keys(values)) do self:scalar(tag, values[tag], step) end
+  for _, tag in ipairs(core.sorted_keys(values)) do self:scalar(tag, values[tag], step) end
 end
 
 --- Text in Markdown.

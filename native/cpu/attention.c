@@ -10,6 +10,7 @@
 // any strided views, for example of one packed projection, and f32 or bf16.
 #include "core/internal.h"
 #include "../scalar/philox.h"
+#include "../scalar/vmath.h"
 #include "tile.h"
 
 #include <omp.h>
@@ -132,23 +133,6 @@ static void times_panels(float *scores, const plan *s, const float *a, const flo
 
 // ---- scores and weights ------------------------------------------------------------------------
 
-// 2^x for x <= 0; below 2^-126 it is 0, and NaN stays NaN. The polynomial's relative error is 1e-7
-// (Lawson's iteration); adding 1.5 * 2^23 rounds to an integer, which is read from the low bits.
-static inline __attribute__((always_inline)) float power_of_2(float x)
-{
-    union { float f; uint32_t i; } n, p;
-    n.f = x + 12582912.f;
-    float r = x - (n.f - 12582912.f);
-    float q = 0.00132647273f;
-    q = q * r + 0.00967151299f;
-    q = q * r + 0.0555073358f;
-    q = q * r + 0.240222424f;
-    q = q * r + 0.693147004f;
-    p.f = q * r + 1.f;
-    p.i += n.i << 23;
-    return x < -126.f ? 0.f : p.f;
-}
-
 // Writes -inf where a key is not to be seen and adds a float mask. scores (rows, KEYS) belong to
 // queries first_q + i and keys first_k + j.
 static void apply_masks(float *scores, const plan *s, int64_t b, int64_t h, int64_t first_q,
@@ -229,7 +213,7 @@ static forward_room forward_carve(float *p, const plan *s)
     return r;
 }
 
-// power_of_2 of whole vectors.
+// vm_exp2_falling of whole vectors.
 static inline __attribute__((always_inline)) tile_vec powers_of_2(tile_vec x)
 {
     tile_vec n = x + 12582912.f, r = x - (n - 12582912.f);
@@ -259,7 +243,7 @@ static float weigh(float *x, int64_t count, float *top, float *sum)
         tile_store(x + j, w);
         total += w;
     }
-    float back = power_of_2(*top - high);
+    float back = vm_exp2_falling(*top - high);
     *sum = *sum * back + tile_sum_lanes(total);
     *top = high;
     return back;
@@ -390,14 +374,14 @@ static void backward_weights(const backward_room *r, const plan *s, const float 
             drop_factors(f, s, head, first + i, key, count);
 #pragma omp simd
             for (int64_t j = 0; j < count; j++) {
-                float p = power_of_2(w[j] - log_sum);
+                float p = vm_exp2_falling(w[j] - log_sum);
                 d[j] = p * (d[j] * f[j] - shift);
                 w[j] = p * f[j];
             }
         } else {
 #pragma omp simd
             for (int64_t j = 0; j < count; j++) {
-                float p = power_of_2(w[j] - log_sum);
+                float p = vm_exp2_falling(w[j] - log_sum);
                 d[j] = p * (d[j] - shift);
                 w[j] = p;
             }

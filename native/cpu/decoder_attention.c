@@ -2,27 +2,8 @@
 //
 // Rows of a group that share their history (the hypotheses of a beam differ only in their latest
 // tokens) are computed side by side, so that its keys and values are read once.
+#include "../scalar/vmath.h"
 #include "decoder_step.h"
-
-// e^x for x <= 0; below 2^-126 it is 0. The polynomial is attention.c's.
-VEC_INLINE float exp_below(float x)
-{
-    union {
-        float f;
-        uint32_t i;
-    } n, p;
-    float t = x * 1.44269504f;
-    n.f = t + 12582912.f;
-    float r = t - (n.f - 12582912.f);
-    float q = 0.00132647273f;
-    q = q * r + 0.00967151299f;
-    q = q * r + 0.0555073358f;
-    q = q * r + 0.240222424f;
-    q = q * r + 0.693147004f;
-    p.f = q * r + 1.f;
-    p.i += n.i << 23;
-    return t < -126.f ? 0.f : p.f;
-}
 
 // x <- e^(x - max); returns 1 / their sum.
 static float exponentials(float *x, int64_t n)
@@ -33,7 +14,7 @@ static float exponentials(float *x, int64_t n)
     if (top == -__builtin_inff()) top = 0; // nothing to see: all become 0
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++) {
-        x[i] = exp_below(x[i] - top);
+        x[i] = vm_exp2_falling((x[i] - top) * 1.44269504f);
         sum += x[i];
     }
     return sum == 0 ? 0 : 1.f / sum;

@@ -68,6 +68,21 @@ VM_INLINE float vm_reduce_ln2(float x, int32_t *n)
     return (x - k * 0.693359375f) - k * -2.12194440e-4f;
 }
 
+// 2^x for x <= 0, for weights of a softmax: below 2^-126 it is 0, not denormal; relative error 1e-7.
+VM_INLINE float vm_exp2_falling(float x)
+{
+    float n = x + 12582912.f;
+    float r = x - (n - 12582912.f);
+    float q = 0.00132647273f;
+    q = q * r + 0.00967151299f;
+    q = q * r + 0.0555073358f;
+    q = q * r + 0.240222424f;
+    q = q * r + 0.693147004f;
+    q = q * r + 1.f;
+    uint32_t p = (uint32_t)vm_bits(q) + ((uint32_t)vm_bits(n) << 23);
+    return x < -126.f ? 0.f : vm_float((int32_t)p);
+}
+
 // e^r - 1 for a reduced r.
 VM_INLINE float vm_expm1_poly(float r)
 {

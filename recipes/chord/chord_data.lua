@@ -72,24 +72,10 @@ local function clips(entries, rows)
   return list
 end
 
--- A random equaliser: a smooth curve through 9 normal numbers, in nepers with deviation `amount`.
-local function equaliser(amount)
-  local knots, curve = {}, {}
-  for i = 1, 9 do
-    knots[i] = amount * math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())
-  end
-  for i = 0, features.bins - 1 do
-    local at = i / (features.bins - 1) * 8
-    local k = math.min(7, math.floor(at))
-    curve[i + 1] = math.exp(knots[k + 1] + (at - k) * (knots[k + 2] - knots[k + 1]))
-  end
-  return lt.tensor(curve)
-end
-
 -- The window transposed, filtered and with noise added; returns rows and the transposition.
 local function augment(x, config)
   local shift = math.random(-config.shift, math.max(0, config.shift))
-  x = features.transpose(x, shift) * equaliser(config.equaliser)
+  x = features.transpose(x, shift) * lt.audio.random_curve(features.bins, config.equaliser):exp()
   if config.noise > 0 then
     x = x + lt.randn(x:size(1), x:size(2)):abs() * (x:mean():item() * config.noise * 2 * math.random())
   end

@@ -121,7 +121,7 @@ local function check_labels(chosen, out, skipped)
       fs.write(fs.join(out, song.midi_path), fs.read(song.midi))
       good[#good + 1] = song
     else
-      skipped[#skipped + 1] = { path = song.midi, error = lt.core.message(segments) }
+      skipped:add(song.midi, segments)
     end
   end
   return good
@@ -151,7 +151,7 @@ local function render(good, font, config, manifest, skipped, line)
         seconds = lt.audio.info(result.out).duration,
       }
     else
-      skipped[#skipped + 1] = { path = song.midi, error = result.error }
+      skipped:add(song.midi, result.error)
     end
   end
 end
@@ -165,7 +165,7 @@ local function warm(folder, skipped, line)
     entry.rows = nil
     if not ok then
       bad[entry.id] = true
-      skipped[#skipped + 1] = { path = entry.audio_path, error = lt.core.message(problem) }
+      skipped:add(entry.audio_path, problem)
     end
     if i % 20 == 0 or i == #entries then
       line("features: %d of %d songs, %.0f s", i, #entries, lt.time() - started)
@@ -201,12 +201,10 @@ function prepare.run(config, context)
   end
   fs.mkdir(fs.join(config.out, "lab"))
   fs.mkdir(fs.join(config.out, "midi"))
-  local fonts = {}
-  for i, name in ipairs(config.soundfont) do fonts[i] = lt.synth.soundfont(name) end
-  if #fonts == 0 then fonts[1] = lt.synth.soundfont() end
+  local fonts = lt.synth.chosen(config.soundfont)
   local found = config.synthetic > 0 and make_songs(config.out, config.synthetic, config.seconds)
     or find_songs(config.midi)
-  local chosen, skipped, manifest = {}, {}, lt.json.array {}
+  local chosen, skipped, manifest = {}, lt.data.skipped(config.out), lt.json.array {}
   for _, song in ipairs(order(found, config.songs)) do
     if config.only == "all" or config.only == song.split then chosen[#chosen + 1] = song end
   end
@@ -219,14 +217,8 @@ function prepare.run(config, context)
     if not bad[entry.id] then kept[#kept + 1] = entry end
   end
   lt.json.save(fs.join(config.out, "manifest.json"), kept)
-  lt.json.save(fs.join(config.out, "skipped.json"), lt.json.array(skipped))
-  line("%s: %d songs, %d recordings; %d skipped%s", config.out, #chosen, #kept, #skipped,
-    #skipped > 0 and (" (listed in %s)"):format(fs.join(config.out, "skipped.json")) or "")
-  for i = 1, math.min(5, #skipped) do line("  skipped %s", skipped[i].error) end
-  if #skipped > config.max_skipped * #chosen * #fonts then
-    failure.raise("data", "%s: %d of %d songs are damaged, more than --max_skipped %g allows", config.out,
-      #skipped, #chosen * #fonts, config.max_skipped)
-  end
+  skipped:finish(line, ("%d songs, %d recordings"):format(#chosen, #kept), #chosen * #fonts,
+    config.max_skipped)
 end
 
 return prepare

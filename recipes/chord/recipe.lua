@@ -87,11 +87,7 @@ function recipe.model(c)
 end
 
 function recipe.optimizer(model, c, plan)
-  local decayed, free = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    table.insert(p:dim() > 1 and decayed or free, p)
-  end
-  local optimizer = lt.optim.AdamW({ { params = decayed }, { params = free, weight_decay = 0 } },
+  local optimizer = lt.optim.AdamW(lt.optim.decay_groups(model),
     { lr = c.learning_rate, weight_decay = c.weight_decay })
   local warmup = math.min(plan.steps - 1, math.floor(c.warmup_epochs * plan.steps_per_epoch))
   local schedule = c.scheduler == "cosine"

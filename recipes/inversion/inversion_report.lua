@@ -9,13 +9,6 @@ local report = {}
 --- The sounds of a target's row, in their order.
 report.kinds = { "target", "predicted", "matched" }
 
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 -- Rows {cells} of the tables of a result: {title, header, rows}.
 local function tables_of(result)
   local tables = {}
@@ -27,13 +20,13 @@ local function tables_of(result)
   local add = begin(("continuous parameters, %d held-out sounds"):format(result.sounds),
     "group", "MSE", "mean predictor", "ratio")
   add("all", ("%.5f"):format(c.mse), ("%.5f"):format(c.mean_predictor), ("%.3f"):format(c.ratio))
-  for _, name in ipairs(sorted(c.groups)) do
+  for _, name in ipairs(lt.core.sorted_keys(c.groups)) do
     local g = c.groups[name]
     add(name, ("%.5f"):format(g.mse), ("%.5f"):format(g.mean_predictor), ("%.3f"):format(g.ratio))
   end
   if next(result.categorical) then
     add = begin("categorical parameters", "parameter", "right %", "majority %", "")
-    for _, name in ipairs(sorted(result.categorical)) do
+    for _, name in ipairs(lt.core.sorted_keys(result.categorical)) do
       local p = result.categorical[name]
       add(name, ("%.1f"):format(p.accuracy), ("%.1f"):format(p.majority),
         p.accuracy > p.majority and "" or "not above")

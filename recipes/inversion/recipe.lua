@@ -90,11 +90,7 @@ function recipe.model(c, facts)
 end
 
 function recipe.optimizer(model, c, plan)
-  local decayed, free = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    if p.requires_grad then table.insert(p:dim() > 1 and decayed or free, p) end
-  end
-  local optimizer = lt.optim.AdamW({ { params = decayed }, { params = free, weight_decay = 0 } },
+  local optimizer = lt.optim.AdamW(lt.optim.decay_groups(model),
     { lr = c.learning_rate, weight_decay = c.weight_decay })
   local warmup = math.min(math.max(plan.steps - 1, 0), math.floor(c.warmup_epochs * plan.steps_per_epoch))
   return optimizer, lt.schedule.cosine(optimizer, { total = plan.steps, warmup = warmup })

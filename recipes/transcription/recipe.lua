@@ -1,14 +1,14 @@
 -- Turns piano recordings into notes: makes a data set, trains, transcribes, evaluates, reports.
 --
---   luatrain run transcription pipeline --samples 1000 --epochs 20 --name small_run    all of it in one command
---   luatrain run transcription generate --samples 500 --complexity medium --name made  composed pieces, rendered
+--   luatrain run transcription pipeline --samples 1000 --epochs 20 --name small_run    all of it
+--   luatrain run transcription generate --samples 500 --complexity medium --name made  composes pieces
 --   luatrain run transcription prepare --midi ASAP --name real                         real performances
 --   luatrain run transcription train --manifest-dir data/datasets/real
---   luatrain run transcription transcribe piano.wav --checkpoint runs/... --midi notes.mid --output notes.json
+--   luatrain run transcription transcribe piano.wav --checkpoint runs/... --midi notes.mid
 --   luatrain run transcription evaluate --checkpoint runs/... --manifest-dir data/datasets/real
 --
--- Two heads: frames (onset, frame, offset and velocity of every key at every moment, as Onsets & Frames and Kong
--- et al.) and tokens (an Audio Spectrogram Transformer whose decoder writes events, as MT3).
+-- Two heads: frames (onset, frame, offset and velocity of every key at every moment, as Onsets & Frames and
+-- Kong et al.) and tokens (an Audio Spectrogram Transformer whose decoder writes events, as MT3).
 --
 -- Expect: see README.md, "Piano transcription".
 
@@ -25,9 +25,10 @@ local recipe = {}
 recipe.summary = "Turns piano recordings into notes"
 
 recipe.config = {
-  manifest_dir = config.string("data/datasets/real", "folder of the data set", { alias = { "data", "data_dir" } }),
-  head = config.choice("frames", { "frames", "tokens" }, "what the model says: rolls of all keys, or a sequence of "
-    .. "events"),
+  manifest_dir = config.string("data/datasets/real", "folder of the data set",
+    { alias = { "data", "data_dir" } }),
+  head = config.choice("frames", { "frames", "tokens" },
+    "what the model says: rolls of all keys, or a sequence of events"),
   learning_rate = config.number(2e-3, "peak learning rate of AdamW",
     { min = 0, alias = { "lr", "training.learning_rate" } }),
   weight_decay = config.number(0.01, "weight decay of matrices and kernels", { min = 0 }),
@@ -60,14 +61,17 @@ recipe.config = {
   noise = config.number(0.3, "share of the windows with noise", { min = 0, max = 1 }),
 
   rows = config.integer(200, "frames: rows of a window in training, 20 ms each", { min = 16 }),
-  epoch_windows = config.integer(4000, "frames: windows an epoch, at most, at random places; 0: as many as fit",
+  epoch_windows = config.integer(4000,
+    "frames: windows an epoch, at most, at random places; 0: as many as fit",
     { min = 0 }),
   valid_windows = config.integer(200, "frames: windows to validate on, at most; 0: all", { min = 0 }),
   frame_weight = config.number(0.5, "frames: weight of the frames' loss", { min = 0 }),
   offset_weight = config.number(0.5, "frames: weight of the offsets' loss", { min = 0 }),
   velocity_weight = config.number(5, "frames: weight of the velocities' loss", { min = 0 }),
-  onset_threshold = config.number(0.4, "frames: a note begins where its onset is likelier", { min = 0, max = 1 }),
-  frame_threshold = config.number(0.3, "frames: a note ends where its frame is less likely", { min = 0, max = 1 }),
+  onset_threshold = config.number(0.4, "frames: a note begins where its onset is likelier",
+    { min = 0, max = 1 }),
+  frame_threshold = config.number(0.3, "frames: a note ends where its frame is less likely",
+    { min = 0, max = 1 }),
   offset_threshold = config.number(0.3, "frames: offsets less likely count nothing", { min = 0, max = 1 }),
   frames = {
     front = config.list({ 16, 24 }, "channels of the first two convolutions"),
@@ -80,8 +84,10 @@ recipe.config = {
   codec = config.choice("events", { "events", "pitches" }, "tokens: what they say"),
   window = config.number(4, "tokens: seconds of a window", { min = 0.5, max = 10 }),
   encoder = config.string("small", "tokens: small, base, or a safetensors file with the weights of an Audio "
-    .. "Spectrogram Transformer of base size", { alias = { "encoder_name", "ast_model_name", "model.encoder_name" } }),
-  freeze_encoder = config.flag(false, "tokens: keep the encoder as it is", { alias = "model.freeze_encoder" }),
+    .. "Spectrogram Transformer of base size",
+    { alias = { "encoder_name", "ast_model_name", "model.encoder_name" } }),
+  freeze_encoder = config.flag(false, "tokens: keep the encoder as it is",
+    { alias = "model.freeze_encoder" }),
   hidden_size = config.integer(256, "tokens: width of the decoder", { min = 8, alias = "model.hidden_size" }),
   num_decoder_layers = config.integer(4, "tokens: layers of the decoder",
     { min = 1, alias = "model.num_decoder_layers" }),
@@ -94,7 +100,8 @@ recipe.config = {
   length_penalty = config.number(1, "tokens: exponent of the length that beam search divides scores by"),
   temperature = config.number(1, "tokens: sampling divides scores by this", { min = 1e-3 }),
   top_k = config.integer(50, "tokens: sample among so many likeliest; 0: all", { min = 0 }),
-  top_p = config.number(0.95, "tokens: sample among the likeliest of this share together", { min = 1e-3, max = 1 }),
+  top_p = config.number(0.95, "tokens: sample among the likeliest of this share together",
+    { min = 1e-3, max = 1 }),
 }
 
 function recipe.data(c) return heads[c.head].sets(c) end
@@ -102,11 +109,7 @@ function recipe.data(c) return heads[c.head].sets(c) end
 function recipe.model(c, facts) return heads[c.head].model(c, facts) end
 
 function recipe.optimizer(model, c, plan)
-  local decayed, free = {}, {}
-  for _, p in ipairs(model:parameters()) do
-    if p.requires_grad then table.insert(p:dim() > 1 and decayed or free, p) end
-  end
-  local optimizer = lt.optim.AdamW({ { params = decayed }, { params = free, weight_decay = 0 } },
+  local optimizer = lt.optim.AdamW(lt.optim.decay_groups(model),
     { lr = c.learning_rate, weight_decay = c.weight_decay })
   local options = { warmup = math.min(math.max(plan.steps - 1, 0), c.warmup_steps) }
   if c.scheduler ~= "constant" then options.total = plan.steps end

@@ -23,7 +23,7 @@ local RANGE = 100                                                   -- dB
 -- Band k, from 0, is centred on A0 moved up by (k - 1) / 3 semitones: those of a key are 3 key .. 3 key + 2.
 local function centre(k) return 27.5 * 2 ^ ((k - 1) / (12 * bands.per_semitone)) end
 
--- Triangles over the logarithm of frequency, as wide as the transform can tell apart, of sum 1: (bands, bins).
+-- Triangles over frequency, as wide as the transform can tell apart, of sum 1: (bands, bins).
 local function filters(n_fft)
   local bins, spacing = n_fft / 2 + 1, bands.sample_rate / n_fft
   local bank = lt.zeros(bands.count, bins)
@@ -31,7 +31,8 @@ local function filters(n_fft)
   for k = 0, bands.count - 1 do
     local f, sum = centre(k), 0
     local half = math.max(f * (2 ^ (1 / (12 * bands.per_semitone)) - 1), spacing)
-    for b = math.max(0, math.ceil((f - half) / spacing)), math.min(bins - 1, math.floor((f + half) / spacing)) do
+    local first, last = math.ceil((f - half) / spacing), math.floor((f + half) / spacing)
+    for b = math.max(0, first), math.min(bins - 1, last) do
       local weight = 1 - math.abs(b * spacing - f) / half
       data[k * bins + b] = weight
       sum = sum + weight
@@ -79,7 +80,8 @@ function bands.of_file(path)
     x = lt.cat({ lt.zeros(lead + 1), x, lt.zeros(math.max(0, wanted - lead - x:size(1)) + 1) }, 1)
     return rows_of(x:narrow(1, 2, wanted), n)
   end
-  return { rows = math.max(1, math.ceil(info.duration / bands.row_seconds)), seconds = info.duration, read = read }
+  local rows = math.max(1, math.ceil(info.duration / bands.row_seconds))
+  return { rows = rows, seconds = info.duration, read = read }
 end
 
 local SETTINGS = ("log-frequency levels, %d Hz, hop %d, %d bands a semitone, windows %s, %d dB"):format(
@@ -116,9 +118,10 @@ function bands.open(cache)
   local function read(first, n)
     local from, to = math.max(0, first), math.min(have, first + n)
     if to <= from then return lt.zeros({ n, bands.width }, "u8") end
+    local function silence(rows) return lt.zeros({ rows, bands.width }, "u8") end
     local parts = { set:read(from + 1, to - from) }
-    if from > first then table.insert(parts, 1, lt.zeros({ math.min(n, from - first), bands.width }, "u8")) end
-    if first + n > to then parts[#parts + 1] = lt.zeros({ first + n - to, bands.width }, "u8") end
+    if from > first then table.insert(parts, 1, silence(from - first)) end
+    if first + n > to then parts[#parts + 1] = silence(first + n - to) end
     return #parts == 1 and parts[1] or lt.cat(parts, 1)
   end
   return { rows = have, seconds = have * bands.row_seconds, read = read, file = file }

@@ -1,5 +1,5 @@
--- Which pieces a folder of performances holds, and which split each is for: lists of {id, midi, audio (nil where
--- it is to be rendered), composer, title, split}.
+-- Which pieces a folder of performances holds, and which split each is for: lists of {id, midi, audio (nil
+-- where it is to be rendered), composer, title, split}.
 
 local failure = require "luatrain.failure"
 local fs = lt.fs
@@ -28,16 +28,18 @@ local function maestro(folder)
     local row = rows:get(i)
     local midi, audio, split = row.midi_filename, row.audio_filename, MAESTRO_SPLIT[row.split]
     if not (midi and audio and split) then
-      failure.raise("data", "%s, line %d: wants the columns split, midi_filename and audio_filename", path, i + 1)
+      failure.raise("data", "%s, line %d: wants the columns split, midi_filename and audio_filename", path,
+        i + 1)
     end
-    list[#list + 1] = { id = slug(midi), midi = fs.join(folder, midi), audio = fs.join(folder, audio), split = split,
+    list[#list + 1] = { id = slug(midi), midi = fs.join(folder, midi), audio = fs.join(folder, audio),
+      split = split,
       composer = row.canonical_composer, title = row.canonical_title }
   end
   return list
 end
 
--- MAPS: wav and mid of the same name in folders .../INSTRUMENT/MUS. The acoustic recordings (ENSTDk...) are for
--- testing; synthesised ones of the same pieces are left out.
+-- MAPS: wav and mid of the same name in folders .../INSTRUMENT/MUS. The acoustic recordings (ENSTDk...) are
+-- for testing; synthesised ones of the same pieces are left out.
 local function maps(folder)
   local list, tested = {}, {}
   for _, audio in ipairs(fs.find(folder, "^maps_mus%-.*%.wav$")) do
@@ -99,7 +101,8 @@ local function few(list, c)
     local title = one.title or one.id
     local times = played[title] or 0
     if times == 0 then pieces = pieces + 1 end
-    if (c.performances == 0 or times < c.performances) and (times > 0 or c.pieces == 0 or pieces <= c.pieces) then
+    local room = c.performances == 0 or times < c.performances
+    if room and (times > 0 or c.pieces == 0 or pieces <= c.pieces) then
       played[title] = times + 1
       kept[#kept + 1] = one
     end

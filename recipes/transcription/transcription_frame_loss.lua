@@ -27,11 +27,8 @@ end
 
 --- Notes of probabilities (T, 88, 4), in seconds from the first row.
 function frame_loss.notes(probabilities, c)
-  local decoder = targets.decoder { row_seconds = bands.row_seconds, onset_threshold = c.onset_threshold,
-    frame_threshold = c.frame_threshold, offset_threshold = c.offset_threshold }
-  local parts = {}
-  for i = 1, 4 do parts[i] = probabilities:select(3, i):contiguous() end
-  decoder:push(unpack(parts))
+  local decoder = targets.decoder(bands.row_seconds, c)
+  decoder:push(probabilities)
   return decoder:finish()
 end
 
@@ -62,7 +59,8 @@ function frame_loss.validate(model, loader, c)
   end
   repeat until not lt.no_grad(lt.scope, batch_of)
   local function f1(n) return 2 * n / math.max(1, truths + finds) end
-  return { onset_f1 = f1(hits), onset_precision = hits / math.max(1, finds), onset_recall = hits / math.max(1, truths),
+  return { onset_f1 = f1(hits), onset_precision = hits / math.max(1, finds),
+    onset_recall = hits / math.max(1, truths),
     offset_f1 = f1(ends) }
 end
 

@@ -16,8 +16,9 @@ local notes = require "transcription_notes"
 local nn = lt.nn
 
 local FramesModel = nn.class "FramesModel"
-FramesModel.fields = { "input_norm", "front1", "norm1", "front2", "norm2", "harmonic", "norm3", "key_bias", "conv1",
-  "norm4", "narrow", "norm5", "others", "norm6", "conv2", "norm7", "sequence", "from_conv", "from_sequence" }
+FramesModel.fields = { "input_norm", "front1", "norm1", "front2", "norm2", "harmonic", "norm3", "key_bias",
+  "conv1", "norm4", "narrow", "norm5", "others", "norm6", "conv2", "norm7", "sequence",
+  "from_conv", "from_sequence" }
 
 -- Semitones from a key to its harmonics 1 to 8, and to the octave below.
 local HARMONICS = { -12, 0, 12, 19, 24, 28, 31, 34, 36 }
@@ -47,7 +48,8 @@ function FramesModel:init(m)
   end
   self.input_norm = nn.BatchNorm2d(2)
   self.front1, self.norm1 = conv(2, c1, { 3, 5 }), nn.BatchNorm2d(c1)
-  self.front2, self.norm2 = conv(c1, c2, { 3, 3 }, { stride = { 1, bands.per_semitone }, padding = 0 }), nn.BatchNorm2d(c2)
+  self.front2 = conv(c1, c2, { 3, 3 }, { stride = { 1, bands.per_semitone }, padding = 0 })
+  self.norm2 = nn.BatchNorm2d(c2)
   self.harmonic, self.norm3 = conv(c2 * #HARMONICS, wide, { 1, 1 }), nn.BatchNorm2d(wide)
   self.key_bias = nn.Parameter(lt.zeros(1, wide, 1, notes.keys))
   self.conv1, self.norm4 = conv(wide, wide, { 3, 3 }), nn.BatchNorm2d(wide)
@@ -61,7 +63,7 @@ function FramesModel:init(m)
   lt.no_grad(function() self.from_sequence.bias:copy_(lt.tensor { -4, -2, -4, 0 }) end)
 end
 
--- (N, C, T, F) -> (N, #shifts * C, T, 88): each key's rows at the places of `index`; row F, beyond the last, is 0.
+-- (N, C, T, F) -> (N, #shifts * C, T, 88): each key's rows at the places of `index`; row F is 0.
 local function gather(x, index)
   x = x:permute(1, 3, 4, 2):pad { 0, 0, 0, 1 }
   return x:index_select(3, index):flatten(4):permute(1, 4, 2, 3)

@@ -183,24 +183,18 @@ local function recording_of(sample, folder, with_audio)
   return entry
 end
 
-local function write_manifests(samples, folder, with_audio)
-  local lists, skipped = { train = {}, val = {}, test = {} }, {}
+local function write_manifests(samples, folder, skipped, with_audio)
+  local lists = { train = {}, val = {}, test = {} }
   for _, sample in ipairs(samples) do
     local entry, reason = recording_of(sample, folder, with_audio)
     if entry then
       table.insert(lists[sample.split], entry)
     else
-      skipped[#skipped + 1] = { path = fs.join(folder, sample.midi_path), error = reason }
+      skipped:add(fs.join(folder, sample.midi_path), reason)
     end
   end
   for _, split in ipairs(manifests.splits) do manifests.write(folder, split, lists[split]) end
-  lt.json.save(fs.join(folder, "skipped.json"), lt.json.array(skipped))
-  return lists, skipped
-end
-
---- The folder of a data set by its settings.
-function generate.folder(config)
-  return config.out ~= "" and config.out or fs.join("data/datasets", config.name)
+  return lists
 end
 
 --- Runs the command; `context:line` prints. Returns nothing; raises where the settings contradict each other,
@@ -209,25 +203,18 @@ function generate.run(config, context)
   local function line(...) context:line(...) end
   compose.check(config)
   shares_of(config)
-  local fonts, folder = {}, generate.folder(config)
-  if config.synthesize_audio then
-    for i, name in ipairs(config.soundfont) do fonts[i] = lt.synth.soundfont(name) end
-    if #fonts == 0 then fonts[1] = lt.synth.soundfont() end
-  end
+  local folder = manifests.folder(config)
+  local fonts = config.synthesize_audio and lt.synth.chosen(config.soundfont) or {}
   for _, split in ipairs(manifests.splits) do fs.clean(fs.mkdir(fs.join(folder, split))) end
   bind(folder, config, fonts)
   local started = lt.time()
   local samples = compose_all(config, folder, fonts)
   line("%s: %d pieces composed, %.1f s", folder, #samples, lt.time() - started)
   for _, font in ipairs(fonts) do render(samples, font, config, folder, line) end
-  local lists, skipped = write_manifests(samples, folder, config.synthesize_audio)
-  line("%s: %d train, %d val, %d test; %d skipped%s", folder, #lists.train, #lists.val, #lists.test, #skipped,
-    #skipped > 0 and (" (listed in %s)"):format(fs.join(folder, "skipped.json")) or "")
-  for i = 1, math.min(5, #skipped) do line("  skipped %s", skipped[i].error) end
-  if #skipped > config.max_skipped * #samples then
-    failure.raise("data", "%s: %d of %d samples could not be rendered, more than --max-skipped %g allows: %s",
-      folder, #skipped, #samples, config.max_skipped, skipped[1].error)
-  end
+  local skipped = lt.data.skipped(folder)
+  local lists = write_manifests(samples, folder, skipped, config.synthesize_audio)
+  skipped:finish(line, ("%d train, %d val, %d test"):format(#lists.train, #lists.val, #lists.test), #samples,
+    config.max_skipped)
 end
 
 return generate

@@ -43,7 +43,8 @@ local function encoder_of(c)
   local known = ENCODERS[c.encoder]
   if known then return known end
   if not lt.fs.is_file(c.encoder) then
-    failure.raise("config", "encoder '%s': neither small nor base nor a file; download the weights of an Audio Spectrogram "
+    failure.raise("config",
+      "encoder '%s': neither small nor base nor a file; download the weights of an Audio Spectrogram "
       .. "Transformer (model.safetensors) and give their path", c.encoder)
   end
   return ENCODERS.base, c.encoder
@@ -60,9 +61,10 @@ heads.tokens = {
   -- facts: of a checkpoint, whose weights replace the pretrained ones
   model = function(c, facts)
     local sizes, pretrained = encoder_of(c)
-    local model = Seq2seq(codec_of(c), { hidden_size = c.hidden_size, num_decoder_layers = c.num_decoder_layers,
-      num_attention_heads = c.num_attention_heads, intermediate_size = c.intermediate_size, dropout = c.dropout,
-      max_notes = c.max_tokens, encoder = sizes })
+    local model = Seq2seq(codec_of(c), { hidden_size = c.hidden_size,
+      num_decoder_layers = c.num_decoder_layers, num_attention_heads = c.num_attention_heads,
+      intermediate_size = c.intermediate_size, dropout = c.dropout, max_tokens = c.max_tokens,
+      encoder = sizes })
     if pretrained and not (facts and facts.epoch) then model:load_pretrained(pretrained) end
     if c.freeze_encoder then model:freeze_encoder() end
     return model

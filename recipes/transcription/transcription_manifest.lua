@@ -3,7 +3,8 @@
 --     train_manifest.json, val_manifest.json, test_manifest.json      a list of recordings each
 --     train/, val/, test/                                             their sound files and MIDI files
 --
--- A recording is {id, piece, composer, soundfont, split, audio_path, midi_path, duration (seconds), num_notes};
+-- A recording is {id, piece, composer, soundfont, split, audio_path, midi_path, duration (seconds),
+-- num_notes};
 -- paths are relative to the folder. A piece lies in one split only. train/manifest.json and so on are read,
 -- too, where the others are missing.
 
@@ -21,6 +22,9 @@ function manifest.path(folder, split)
   if not fs.is_file(path) and fs.is_file(other) then return other end
   return path
 end
+
+--- The folder of the data set that a command makes, by its settings `out` and `name`.
+function manifest.folder(c) return c.out ~= "" and c.out or fs.join("data", "datasets", c.name) end
 
 --- Writes the recordings of a split, whole or not at all.
 function manifest.write(folder, split, recordings)

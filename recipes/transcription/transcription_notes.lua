@@ -1,6 +1,6 @@
 -- Notes as every part of the transcription recipe passes them: lists of {start, stop (seconds), pitch (MIDI
--- number), velocity (1 to 127)}, by start, then pitch. A note lasts while it sounds: until its key is released
--- and the sustain pedal is up (Hawthorne et al. 2018), or the same key is struck again.
+-- number), velocity (1 to 127)}, by start, then pitch. A note lasts while it sounds: until its key is
+-- released and the sustain pedal is up (Hawthorne et al. 2018), or the same key is struck again.
 
 local failure = require "luatrain.failure"
 
@@ -37,7 +37,8 @@ end
 function notes.write_midi(path, list)
   local out = {}
   for i, n in ipairs(list) do
-    out[i] = { start = n.start, stop = n.stop, pitch = n.pitch, velocity = n.velocity or 64, track = 1, channel = 0,
+    out[i] = { start = n.start, stop = n.stop, pitch = n.pitch, velocity = n.velocity or 64, track = 1,
+      channel = 0,
       program = 0 }
   end
   lt.midi.write(path, { notes = out, tempos = { { time = 0, bpm = 120 } } })

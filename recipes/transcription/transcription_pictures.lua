@@ -9,13 +9,6 @@ local pictures = {}
 local RIGHT, WRONG, EXTRA = "#0072B2", "#D55E00", "#E69F00"
 local CLASSES = { "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B" }
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- 950, 12k, 3.4M: numbers above bars.
 local function short(n)
   if n < 1000 then return tostring(n) end
@@ -91,7 +84,7 @@ end
 -- Shares of {[key] = {hit, all}} as bars with the number of notes above.
 local function share_bars(counts, label, options)
   local categories, values, above = {}, {}, {}
-  for i, key in ipairs(sorted_keys(counts)) do
+  for i, key in ipairs(lt.core.sorted_keys(counts)) do
     categories[i], values[i] = label(key), counts[key].hit / counts[key].all
     above[i] = short(counts[key].all)
   end
@@ -104,7 +97,7 @@ local function octave_panel(by)
   for _, counts in ipairs { by.octave, by.found_octave } do
     for key in pairs(counts) do keys[key] = true end
   end
-  for i, key in ipairs(sorted_keys(keys)) do
+  for i, key in ipairs(lt.core.sorted_keys(keys)) do
     local a, b = by.octave[key], by.found_octave[key]
     categories[i] = tostring(key)
     recall[i], precision[i] = a and a.hit / a.all or 0 / 0, b and b.hit / b.all or 0 / 0
@@ -274,7 +267,7 @@ function pictures.metrics(path, history)
   end)
   for _, what in ipairs(names) do
     local series = {}
-    for i, part in ipairs(sorted_keys(by[what])) do
+    for i, part in ipairs(lt.core.sorted_keys(by[what])) do
       series[i] = { name = part ~= what and part or nil, values = by[what][part],
         colour = part == "val" and WRONG or RIGHT }
     end

@@ -1,5 +1,5 @@
--- The pipeline command: generate a data set, train on it, evaluate, report; called again, it goes on where it was
--- stopped.
+-- The pipeline command: generate a data set, train on it, evaluate, report; called again, it goes on where
+-- it was stopped.
 --
 --     data/datasets/NAME/                          the data set, see transcription_generate
 --     OUTPUT/checkpoints/, history.json, log.txt   the run (OUTPUT: runs/transcription/NAME)
@@ -16,7 +16,8 @@ local pipeline = {}
 -- Where the settings lie in the documented config file.
 local SECTIONS = {
   samples = "dataset.samples", complexity = "dataset.complexity", min_notes = "dataset.min_notes",
-  max_notes = "dataset.max_notes", min_duration = "dataset.min_duration", max_duration = "dataset.max_duration",
+  max_notes = "dataset.max_notes", min_duration = "dataset.min_duration",
+  max_duration = "dataset.max_duration",
   key_signatures = "dataset.key_signatures", synthesize_audio = "dataset.synthesize_audio",
   soundfont = "dataset.soundfont", sample_rate = "dataset.sample_rate",
   onset_tolerance = "evaluation.onset_tolerance", viz = "evaluation.visualizations.enabled",
@@ -43,9 +44,11 @@ end
 pipeline.config = {
   eval = config.flag(true, "evaluate after training", { alias = "evaluation.enabled" }),
   eval_only = config.flag(false, "only evaluate"),
-  model_path = config.string("", "checkpoint or run to evaluate, with --eval-only; empty: this pipeline's own"),
+  model_path = config.string("",
+    "checkpoint or run to evaluate, with --eval-only; empty: this pipeline's own"),
   output_dir = config.string("", "folder of the run and the results; empty: runs/transcription/NAME"),
-  resume = config.string("", "begin with the weights and the state of this checkpoint", { alias = "resume_from" }),
+  resume = config.string("", "begin with the weights and the state of this checkpoint",
+    { alias = "resume_from" }),
 }
 for name, field in pairs(take(generate.config, { out = true })) do pipeline.config[name] = field end
 for name, field in pairs(take(evaluation.config, { out = true, split = true, pieces = true, soundfont = true,
@@ -88,7 +91,8 @@ function pipeline.run(c, context, transcriber)
   if not (c.eval or c.eval_only) then return end
   step "3 of 3: evaluation"
   context.options.checkpoint = c.eval_only and c.model_path ~= "" and c.model_path or output
-  evaluation.run(with(c, { split = "test", out = fs.join(output, "results"), pieces = 0, soundfont = "", json = false }),
+  evaluation.run(with(c, { split = "test", out = fs.join(output, "results"), pieces = 0, soundfont = "",
+    json = false }),
     context, transcriber)
 end
 

@@ -1,10 +1,11 @@
 -- The prepare command: folders of performances become a data set with features.
 --
---     a folder of MIDI files            rendered by fluidsynth; pieces are the files, composers their first folder;
---                                       a metadata.csv with composer, title and midi_performance (ASAP) names both
+--     a folder of MIDI files            rendered by fluidsynth; pieces are the files, composers their first
+--                                       folder; a metadata.csv with composer, title and
+--                                       midi_performance (ASAP) names both
 --     MAESTRO (maestro-v*.csv)          recordings and split as they are
---     MAPS (.../MUS/*.wav, *.mid)       recordings as they are; ENSTDk* are for testing, pieces in them not for
---                                       training (Sigtia et al. 2016)
+--     MAPS (.../MUS/*.wav, *.mid)       recordings as they are; ENSTDk* are for testing, pieces in them not
+--                                       for training (Sigtia et al. 2016)
 
 local catalogue = require "transcription_catalogue"
 local failure = require "luatrain.failure"
@@ -20,9 +21,11 @@ prepare.config = {
   midi = config.string("", "folder with performances: MIDI files, or MAESTRO or MAPS as downloaded"),
   name = config.string("real", "name of the data set"),
   out = config.string("", "folder to write; empty: data/datasets/NAME"),
-  soundfont = config.list({}, "SoundFonts to render MIDI files with, paths or installed names; none: the best one",
+  soundfont = config.list({},
+    "SoundFonts to render MIDI files with, paths or installed names; none: the best one",
     { of = "string" }),
-  every_soundfont = config.flag(false, "render each piece for training with every SoundFont rather than with one "
+  every_soundfont = config.flag(false,
+    "render each piece for training with every SoundFont rather than with one "
     .. "in turn (pieces for testing are rendered with all)"),
   test_composers = config.list({}, "composers whose pieces are for testing only", { of = "string" }),
   test_share = config.number(0.1, "share of the pieces for testing where no composers are named",
@@ -34,15 +37,9 @@ prepare.config = {
   max_seconds = config.number(1800, "longer pieces are skipped", { min = 1 }),
   gain = config.number(0.5, "loudness of the rendering", { min = 0, max = 10 }),
   parallel = config.integer(0, "renderings at a time; 0: one a core", { min = 0 }),
-  max_skipped = config.number(0.1, "share of damaged pieces above which this is an error", { min = 0, max = 1 }),
+  max_skipped = config.number(0.1, "share of damaged pieces above which this is an error",
+    { min = 0, max = 1 }),
 }
-
-local function fonts_of(names)
-  local list = {}
-  for i, name in ipairs(names) do list[i] = lt.synth.soundfont(name) end
-  if #list == 0 then list[1] = lt.synth.soundfont() end
-  return list
-end
 
 -- What is to be rendered or copied: a recording for each piece and SoundFont.
 local function plan(pieces, fonts, c, skipped)
@@ -52,11 +49,12 @@ local function plan(pieces, fonts, c, skipped)
       local list = notes.read(piece.midi)
       piece.num_notes, piece.seconds = #list, list[#list].stop
       if piece.seconds > c.max_seconds then
-        failure.raise("data", "%s: lasts %.0f s, more than --max_seconds %g", piece.midi, piece.seconds, c.max_seconds)
+        failure.raise("data", "%s: lasts %.0f s, more than --max_seconds %g", piece.midi, piece.seconds,
+          c.max_seconds)
       end
     end)
     if not ok then
-      skipped[#skipped + 1] = { path = piece.midi, error = lt.core.message(problem) }
+      skipped:add(piece.midi, problem)
     elseif piece.audio then
       recordings[#recordings + 1] = { piece = piece, id = piece.id }
     else
@@ -93,7 +91,7 @@ local function render(recordings, font, c, out, skipped, line)
   for i, result in ipairs(results) do
     if not result.ok then
       by_path[list[i]].audio = nil
-      skipped[#skipped + 1] = { path = list[i], error = result.error }
+      skipped:add(list[i], result.error)
     end
   end
 end
@@ -123,14 +121,9 @@ local function finish(splits, out, skipped, line)
   for _, split in ipairs(manifest.splits) do
     manifest.write(out, split, splits[split])
     if #splits[split] > 0 then
-      local bad = {}
-      windows.warm(out, split, function(entry, text)
-        bad[entry.id] = true
-        skipped[#skipped + 1] = { path = entry.audio_path, error = text }
-      end, line)
-      local kept = {}
+      local good, kept = windows.warm(out, split, skipped, line), {}
       for _, entry in ipairs(splits[split]) do
-        if not bad[entry.id] then kept[#kept + 1] = entry end
+        if good[entry.id] then kept[#kept + 1] = entry end
       end
       manifest.write(out, split, kept)
       count = count + #kept
@@ -143,8 +136,8 @@ end
 function prepare.run(c, context)
   local function line(...) context:line(...) end
   if c.midi == "" then failure.raise("usage", "prepare: give --midi FOLDER") end
-  local out = c.out ~= "" and c.out or fs.join("data", "datasets", c.name)
-  local pieces, skipped = catalogue.find(c.midi, c), {}
+  local out = manifest.folder(c)
+  local pieces, skipped = catalogue.find(c.midi, c), lt.data.skipped(out)
   for _, split in ipairs(manifest.splits) do fs.mkdir(fs.join(out, split)) end
   local chosen = {}
   for _, piece in ipairs(pieces) do
@@ -152,18 +145,12 @@ function prepare.run(c, context)
   end
   local needs_fonts = false
   for _, piece in ipairs(chosen) do needs_fonts = needs_fonts or not piece.audio end
-  local fonts = needs_fonts and fonts_of(c.soundfont) or {}
+  local fonts = needs_fonts and lt.synth.chosen(c.soundfont) or {}
   local recordings = plan(chosen, fonts, c, skipped)
   for _, font in ipairs(fonts) do render(recordings, font, c, out, skipped, line) end
   local count = finish(entries_of(recordings, out), out, skipped, line)
-  lt.json.save(fs.join(out, "skipped.json"), lt.json.array(skipped))
-  line("%s: %d pieces, %d recordings; %d skipped%s", out, #chosen, count, #skipped,
-    #skipped > 0 and (" (listed in %s)"):format(fs.join(out, "skipped.json")) or "")
-  for i = 1, math.min(5, #skipped) do line("  skipped %s", skipped[i].error) end
-  if #skipped > c.max_skipped * math.max(1, #chosen) then
-    failure.raise("data", "%s: %d of %d pieces are damaged, more than --max_skipped %g allows", out, #skipped, #chosen,
-      c.max_skipped)
-  end
+  skipped:finish(line, ("%d pieces, %d recordings"):format(#chosen, count), math.max(#chosen, #recordings),
+    c.max_skipped)
 end
 
 return prepare

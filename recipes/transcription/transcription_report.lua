@@ -64,17 +64,10 @@ local function with_nulls(record, names)
   return full
 end
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- {[key] = {hit, all}} as a list of {name = key, notes, right, share}.
 local function breakdown_list(counts, name)
   local list = json.array {}
-  for _, key in ipairs(sorted_keys(counts)) do
+  for _, key in ipairs(lt.core.sorted_keys(counts)) do
     local cell = counts[key]
     list[#list + 1] = { [name] = key, notes = cell.all, right = cell.hit, share = cell.hit / cell.all }
   end
@@ -85,8 +78,8 @@ end
 local function confusion_list(confusion)
   local result = { right = json.array {}, wrong = json.array {}, missed = json.array {},
     extra = json.array {} }
-  for _, row in ipairs(sorted_keys(confusion.cells)) do
-    for _, column in ipairs(sorted_keys(confusion.cells[row])) do
+  for _, row in ipairs(lt.core.sorted_keys(confusion.cells)) do
+    for _, column in ipairs(lt.core.sorted_keys(confusion.cells[row])) do
       local n = confusion.cells[row][column]
       if row == column then
         table.insert(result.right, { pitch = row, notes = n })
@@ -96,7 +89,7 @@ local function confusion_list(confusion)
     end
   end
   for _, name in ipairs { "missed", "extra" } do
-    for _, pitch in ipairs(sorted_keys(confusion[name])) do
+    for _, pitch in ipairs(lt.core.sorted_keys(confusion[name])) do
       table.insert(result[name], { pitch = pitch, notes = confusion[name][pitch] })
     end
   end
@@ -112,7 +105,7 @@ local function by_soundfont(pieces)
       table.insert(groups[piece.soundfont], piece.scores)
     end
   end
-  for _, name in ipairs(sorted_keys(groups)) do
+  for _, name in ipairs(lt.core.sorted_keys(groups)) do
     local mean = scores.summary(groups[name]).mean
     list[#list + 1] = { soundfont = name, pieces = #groups[name], onset_f1 = mean.onset_f1,
       offset_f1 = mean.offset_f1, velocity_f1 = mean.velocity_f1 or json.null, pitch_f1 = mean.pitch_f1 }
@@ -334,7 +327,7 @@ local function page_of(pieces, summary, options, drawn, rolls)
     add(web.paragraph(one.id .. ": " .. one.reason))
   end
   local settings = {}
-  for _, name in ipairs(sorted_keys(options.settings or {})) do
+  for _, name in ipairs(lt.core.sorted_keys(options.settings or {})) do
     settings[#settings + 1] = { name, tostring(options.settings[name]) }
   end
   if #settings > 0 then

@@ -15,6 +15,7 @@
 -- A frozen encoder runs without a tape: nothing is computed backward through it.
 
 local failure = require "luatrain.failure"
+local options = require "luatrain.options"
 local nn = lt.nn
 
 local Seq2seq = nn.class "TranscriptionSeq2seq"
@@ -28,7 +29,7 @@ local function frames_of(seconds)
 end
 
 local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8,
-  intermediate_size = 1024, dropout = 0.1, max_notes = 512 }
+  intermediate_size = 1024, dropout = 0.1, max_tokens = 512, encoder = {} }
 
 -- A small Audio Spectrogram Transformer; each of its defaults may be changed, and Hugging Face's sizes are
 -- {hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12, intermediate_size = 3072,
@@ -36,27 +37,22 @@ local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_head
 local ENCODER = { hidden_size = 256, num_hidden_layers = 4, num_attention_heads = 8, intermediate_size = 1024,
   frequency_stride = 16, time_stride = 12 }
 
-local function over(defaults, given)
-  local o = {}
-  for name, value in pairs(defaults) do o[name] = value end
-  for name, value in pairs(given or {}) do o[name] = value end
-  return o
-end
-
 --- codec: of transcription_tokens.lua, whose seconds are the window's.
 -- o: {hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8, intermediate_size = 1024,
--- dropout = 0.1, max_notes = 512 (the longest sequence), encoder = options of nn.ast}
+-- dropout = 0.1, max_tokens = 512 (the longest sequence), encoder = options of nn.ast}
 function Seq2seq:init(codec, o)
-  o = over(DEFAULTS, o)
+  o = options.read("Seq2seq", o, DEFAULTS)
   local d = o.hidden_size
-  self._codec, self._longest = codec, o.max_notes
+  self._codec, self._longest = codec, o.max_tokens
   self._frames = frames_of(codec.seconds)
-  local encoder = over(ENCODER, o.encoder)
-  encoder.max_length, encoder.num_mel_bins = self._frames, BINS
+  local encoder = { max_length = self._frames, num_mel_bins = BINS }
+  for _, sizes in ipairs { ENCODER, o.encoder } do
+    for name, value in pairs(sizes) do encoder[name] = value end
+  end
   self.encoder = nn.ast(encoder)
   self.project = nn.Linear(encoder.hidden_size, d)
   self.embedding = nn.Embedding(codec.vocabulary, d)
-  self._positions = nn.sinusoid_table(o.max_notes, d)
+  self._positions = nn.sinusoid_table(o.max_tokens, d)
   self.dropout = nn.Dropout(o.dropout)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,
@@ -113,7 +109,7 @@ end
 function Seq2seq:forward(pictures, tokens)
   local length = tokens:size(2)
   if length > self._longest then
-    failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_notes", length,
+    failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
   local memory = self:encode(pictures)
@@ -136,12 +132,12 @@ end
 -- ---- decoding -----------------------------------------------------------------------------------
 
 --- What lt.decode needs of pictures: the encoder's result and a cache, a row each.
--- @param options precision of nn.decoder_cache
-function Seq2seq:state(pictures, options)
+-- @param given precision of nn.decoder_cache
+function Seq2seq:state(pictures, given)
   local memory = lt.no_grad(self.encode, self, pictures)
   return { cache = nn.decoder_cache(self.decoder, memory, { embedding = self.embedding,
     positions = self._positions, output = self.output, max_length = self._longest,
-    precision = options and options.precision }) }
+    precision = given and given.precision }) }
 end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
@@ -170,7 +166,7 @@ local function decode_options(self, strategy, o)
 end
 
 --- Tokens of pictures, as lists.
--- @param o {strategy = "greedy" | "beam" | "sample", max_length = max_notes, beam_size = 5,
+-- @param o {strategy = "greedy" | "beam" | "sample", max_length = max_tokens, beam_size = 5,
 --   length_penalty = 1, num_return_sequences = 1 (beam), temperature = 1, top_k = 50, top_p = 0.95 (sample),
 --   generator, precision}
 -- @return a list of sequences for each picture (see lt.decode), the best first

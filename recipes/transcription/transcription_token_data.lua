@@ -24,7 +24,8 @@ local function places(entries, seconds)
   local list = {}
   for _, entry in ipairs(entries) do
     for k = 0, math.max(0, math.floor(entry.duration / seconds) - 1) do
-      list[#list + 1] = { entry = entry, start = k * seconds, id = ("%s at %.0f s"):format(entry.id, k * seconds) }
+      list[#list + 1] = { entry = entry, start = k * seconds,
+        id = ("%s at %.0f s"):format(entry.id, k * seconds) }
     end
   end
   return list

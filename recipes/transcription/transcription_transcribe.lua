@@ -22,18 +22,14 @@ local ROWS, CONTEXT, BATCH = 500, 50, 4
 
 --- Notes of a source (bands.of_file or bands.open) by the frame-wise model.
 function transcribe.frames(model, source, c)
-  local decoder = targets.decoder { row_seconds = bands.row_seconds, onset_threshold = c.onset_threshold,
-    frame_threshold = c.frame_threshold, offset_threshold = c.offset_threshold }
+  local decoder = targets.decoder(bands.row_seconds, c)
   local function block(first)
     local windows, most = {}, math.min(BATCH, math.ceil((source.rows - first) / ROWS))
     local x = source.read(first - CONTEXT, most * ROWS + 2 * CONTEXT):to "f32"
     for w = 1, most do windows[w] = x:narrow(1, (w - 1) * ROWS + 1, ROWS + 2 * CONTEXT) end
     local found = model(lt.stack(windows, 1)):sigmoid():narrow(2, CONTEXT + 1, ROWS)
     local n = math.min(most * ROWS, source.rows - first)
-    found = found:contiguous():flatten(1, 2):narrow(1, 1, n)
-    local parts = {}
-    for i = 1, 4 do parts[i] = found:select(3, i):contiguous() end
-    decoder:push(unpack(parts))
+    decoder:push(found:contiguous():flatten(1, 2):narrow(1, 1, n))
   end
   for first = 0, source.rows - 1, BATCH * ROWS do lt.no_grad(lt.scope, block, first) end
   return decoder:finish()
@@ -62,7 +58,8 @@ function transcribe.run(c, context, heads)
   if midi ~= "" then notes.write_midi(midi, found) end
   if c.output ~= "" then write_json(c.output, song, found, info.duration, c) end
   local written = midi ~= "" and c.output ~= "" and midi .. ", " .. c.output or midi .. c.output
-  context:line("%s: %d notes of %.1f s of sound in %.1f s", written, #found, info.duration, lt.time() - started)
+  context:line("%s: %d notes of %.1f s of sound in %.1f s", written, #found, info.duration,
+    lt.time() - started)
 end
 
 return transcribe

@@ -13,16 +13,16 @@ function windows.cache(folder, entry)
   return fs.join(folder, "features", entry.split, entry.id .. ".h5")
 end
 
---- Makes the rows of all recordings of a split that have none yet. Returns the good ones; bad(entry, text) is
--- told of the others.
-function windows.warm(folder, split, bad, line)
+--- Makes the rows of all recordings of a split that have none yet. Returns the good ones, {[id] = true};
+-- `skipped` (of lt.data.skipped) is told of the others.
+function windows.warm(folder, split, skipped, line)
   local entries, good, started = manifest.entries(folder, split), {}, lt.time()
   for i, entry in ipairs(entries) do
     local ok, problem = pcall(function()
       notes.read(entry.midi_path)
       bands.prepare(entry.audio_path, windows.cache(folder, entry))
     end)
-    if ok then good[#good + 1] = entry else bad(entry, lt.core.message(problem)) end
+    if ok then good[entry.id] = true else skipped:add(entry.audio_path, problem) end
     if i % 20 == 0 or i == #entries then
       line("%s features: %d of %d recordings, %.0f s", split, i, #entries, lt.time() - started)
     end
@@ -61,28 +61,14 @@ local function few(list, count)
   return chosen
 end
 
--- A smooth random curve over the bands, deviation `amount` dB at its 9 knots: another room, another microphone.
-local function equaliser(amount)
-  local knots, curve = {}, {}
-  for i = 1, 9 do
-    knots[i] = amount * math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())
-  end
-  for i = 0, bands.count - 1 do
-    local at = i / (bands.count - 1) * 8
-    local k = math.min(7, math.floor(at))
-    local value = knots[k + 1] + (at - k) * (knots[k + 2] - knots[k + 1])
-    curve[2 * i + 1], curve[2 * i + 2] = value, value
-  end
-  return lt.tensor(curve)
-end
-
 local DB = 2.55                                                     -- steps of a level in a decibel
 
 -- Levels (n, width) as another instrument or recording would have them: louder, filtered, with a noise floor.
 local function augment(x, c)
   x = x:to "f32"
   local gain = c.random_gain * (2 * math.random() - 1)
-  x = x + (equaliser(c.equaliser) + gain) * DB
+  local filter = lt.audio.random_curve(bands.count, c.equaliser) + gain
+  x = x + lt.stack({ filter, filter }, 2):flatten(1) * DB            -- both windows of a band
   if math.random() < c.noise then
     local floor = (20 + 25 * math.random()) * DB
     local hiss = lt.randn(x:size(1), x:size(2)) * (5 * DB) + floor
@@ -91,8 +77,8 @@ local function augment(x, c)
   return x:clamp(0, 255)
 end
 
---- The data set of some recordings: samples {levels (rows, width), targets (rows, 88, 4): onset, frame, offset,
--- velocity}. In training at random places, augmented.
+--- The data set of some recordings: samples {levels (rows, width), targets (rows, 88, 4): onset, frame,
+-- offset, velocity}. In training at random places, augmented.
 function windows.set(entries, folder, c, training)
   local list = few(places(entries, c.rows), training and c.epoch_windows or c.valid_windows)
   return lt.data.table(list):map(function(item)
@@ -101,8 +87,7 @@ function windows.set(entries, folder, c, training)
     if training then first = math.random(0, math.max(0, item.total - c.rows)) end
     local x = source.read(first, c.rows)
     x = training and c.augment and augment(x, c) or x:to "f32"
-    local rolls = { targets.rolls(played, first, c.rows, bands.row_seconds) }
-    return { levels = x, targets = lt.stack(rolls, 3) }
+    return { levels = x, targets = targets.rolls(played, first, c.rows, bands.row_seconds) }
   end)
 end
 

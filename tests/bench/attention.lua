@@ -1,6 +1,8 @@
 -- Forward and backward of scaled dot-product attention from one packed projection (B, L, 3, H, D).
 -- luatrain tests/bench/attention.lua [runs]
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 
 local function measure(name, B, L, H, D, options)
   lt.manual_seed(1)
@@ -11,15 +13,7 @@ local function measure(name, B, L, H, D, options)
     x.grad:release()
     x.grad = nil
   end
-  local times = {}
-  for i = 1, (tonumber(arg and arg[1]) or 11) + 1 do
-    local start = lt.time()
-    lt.scope(step)
-    times[i] = lt.time() - start
-  end
-  table.remove(times, 1)
-  table.sort(times)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name, times[math.ceil(#times / 2)]))
+  timing.result(name, timing.median(tonumber(arg and arg[1]) or 11, lt.scope, step))
 end
 
 measure("attention_512", 16, 512, 8, 32)

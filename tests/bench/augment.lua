@@ -1,5 +1,7 @@
 -- Augmentation of 10 s at 16 kHz on one thread: seconds for each second of audio, medians of 15 runs.
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local audio = lt.audio
 
 local RATE, SECONDS = 16000, 10
@@ -17,12 +19,5 @@ local rows = {
   { "spec_augment", function() audio.spec_augment(mel, { freq_width = 20, time_width = 40 }) end },
 }
 for _, row in ipairs(rows) do
-  local times = {}
-  for round = 1, 17 do
-    local start = lt.time()
-    lt.scope(row[2])
-    if round > 2 then times[#times + 1] = lt.time() - start end
-  end
-  table.sort(times)
-  print(("RESULT name=augment_%s value=%.3e unit=s"):format(row[1], times[8] / SECONDS))
+  timing.result("augment_" .. row[1], timing.median(15, lt.scope, row[2]) / SECONDS)
 end

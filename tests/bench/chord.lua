@@ -1,7 +1,9 @@
 -- One training step of the chord recipe's model: 16 windows of 128 rows of 168 bins, five losses,
 -- gradient clipping, AdamW.
 -- luatrain tests/bench/chord.lua [steps]
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 
 local steps = tonumber(arg[1]) or 10
 local recipe = lt.recipe "recipes/chord"
@@ -24,12 +26,4 @@ local function step()
   return loss:item()
 end
 
-local times = {}
-for i = 1, steps + 3 do
-  local start = lt.time()
-  lt.scope(step)
-  times[i] = lt.time() - start
-end
-for _ = 1, 3 do table.remove(times, 1) end
-table.sort(times)
-print(("RESULT name=chord value=%.6f unit=s"):format(times[math.ceil(#times / 2)]))
+timing.result("chord", timing.median(steps, lt.scope, step))

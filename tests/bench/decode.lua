@@ -7,7 +7,9 @@
 --                                            average), 258 positions of memory
 --
 -- With _f32: weights, keys and values in f32 instead of 16-bit fixed point.
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local nn = lt.nn
 
 lt.manual_seed(1)
@@ -21,18 +23,6 @@ local model = {}
 function model.step(_, tokens, cache) return cache:step(tokens) end
 function model.reorder(_, cache, rows) cache:reorder(rows) end
 
-local function median(f)
-  local times = {}
-  for i = 1, 6 do
-    local start = lt.time()
-    lt.scope(f)
-    times[i] = lt.time() - start
-  end
-  table.remove(times, 1)
-  table.sort(times)
-  return times[3]
-end
-
 -- o: rows, words, length, memory
 local function measure(name, o, precision)
   local embedding, output = nn.Embedding(o.words, WIDTH), nn.Linear(WIDTH, o.words)
@@ -41,14 +31,12 @@ local function measure(name, o, precision)
     return nn.decoder_cache(decoder, memory, { embedding = embedding, positions = positions, output = output,
       max_length = o.length, precision = precision })
   end
-  local value = median(function()
+  timing.result(name:format "greedy", timing.median(5, lt.scope, function()
     lt.decode.greedy(model, state(), o.rows, { bos = 1, max_length = o.length })
-  end)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name:format "greedy", value))
-  value = median(function()
+  end))
+  timing.result(name:format "beam5", timing.median(5, lt.scope, function()
     lt.decode.beam(model, state(), o.rows, { bos = 1, beam = 5, max_length = o.length })
-  end)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name:format "beam5", value))
+  end))
 end
 
 local one = { rows = 1, words = 1212, length = 512, memory = 600 }

@@ -1,6 +1,8 @@
 -- One training step of the transcription recipe's decoder: 256 wide, 4 layers, 8 heads, feed-forward 1024,
 -- sequences of 512 tokens of 1212, batch 8, 600 positions of memory, dropout 0.1, cross-entropy, AdamW.
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local nn = lt.nn
 
 lt.manual_seed(1)
@@ -28,12 +30,4 @@ local function step()
   return loss:item()
 end
 
-local times = {}
-for i = 1, 8 do
-  local start = lt.time()
-  lt.scope(step)
-  times[i] = lt.time() - start
-end
-table.remove(times, 1)
-table.sort(times)
-print(("RESULT name=decoder_step value=%.6f unit=s"):format(times[4]))
+timing.result("decoder_step", timing.median(7, lt.scope, step))

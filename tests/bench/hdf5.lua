@@ -6,6 +6,7 @@
 local lt = require "luatrain"
 package.path = "tests/?.lua;" .. package.path
 local bench = require "bench.hdf5_set"
+local timing = require "bench.timing"
 
 bench.make()
 lt.threads(1)
@@ -32,6 +33,6 @@ local function rate(part, workers, epochs)
   return best
 end
 
-print(("RESULT name=hdf5_mels value=%.6f unit=s"):format(rate("mels", 0, 15)))
-print(("RESULT name=hdf5_mels_two value=%.6f unit=s"):format(rate("mels", 2, 15)))
-print(("RESULT name=hdf5_audio value=%.6f unit=s"):format(rate("audio", 2, 3)))
+timing.result("hdf5_mels", rate("mels", 0, 15))
+timing.result("hdf5_mels_two", rate("mels", 2, 15))
+timing.result("hdf5_audio", rate("audio", 2, 3))

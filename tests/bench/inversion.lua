@@ -2,18 +2,15 @@
 -- (32, 1, 128, 173) in, 62 continuous parameters and 20 categorical ones out, masked loss, AdamW with
 -- clipping.
 -- luatrain tests/bench/inversion.lua [f32|bf16] [steps] [profile]
-package.path = "recipes/inversion/?.lua;" .. package.path
+package.path = "tests/?.lua;recipes/inversion/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local Model, objective, space = require "inversion_model", require "inversion_loss", require "inversion_space"
 
 local dtype, steps, profile = arg[1], tonumber(arg[2]) or 10, arg[3]
 
 if not dtype then  -- both, each in a process of its own
-  for _, name in ipairs { "f32", "bf16" } do
-    local pipe = io.popen(("build/luatrain %s %s %d"):format(arg[0], name, steps))
-    io.write(pipe:read "*a")
-    pipe:close()
-  end
+  timing.each({ "f32", "bf16" }, steps)
   return
 end
 
@@ -63,25 +60,11 @@ local function evaluate()
   return found:sum():item()
 end
 
-local function median_of(f, ...)
-  local times = {}
-  for i = 1, steps + 2 do
-    local start = lt.time()
-    f(...)
-    times[i] = lt.time() - start
-  end
-  table.remove(times, 1)
-  table.remove(times, 1)
-  table.sort(times)
-  return times[math.ceil(#times / 2)]
-end
-
 if profile then
   lt.scope(step)
   print(lt.profile.text(lt.profile.measure(lt.scope, step)))
 end
-print(("RESULT name=inversion_step_%s value=%.6f unit=s"):format(dtype, median_of(lt.scope, step)))
+timing.result("inversion_step_" .. dtype, timing.median(steps, lt.scope, step))
 model:eval()
 if profile then print(lt.profile.text(lt.profile.measure(lt.no_grad, lt.scope, evaluate))) end
-print(("RESULT name=inversion_evaluate_%s value=%.6f unit=s"):format(dtype,
-  median_of(lt.no_grad, lt.scope, evaluate)))
+timing.result("inversion_evaluate_" .. dtype, timing.median(steps, lt.no_grad, lt.scope, evaluate))

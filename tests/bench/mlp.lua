@@ -1,7 +1,9 @@
 -- One training step of a small network: 128-256-128-64, ReLU, batch 64, cross-entropy, AdamW, on one
 -- thread or on all, whichever is faster (the peer chooses likewise).
 -- luatrain tests/bench/mlp.lua [steps]
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local nn = lt.nn
 
 local function median_step(threads, steps)
@@ -20,18 +22,11 @@ local function median_step(threads, steps)
     return loss:item()
   end
 
-  local times, last = {}, nil
-  for i = 1, steps do
-    local start = lt.time()
-    last = lt.scope(step)
-    times[i] = lt.time() - start
-  end
-  assert(last < 4.2, "the loss did not fall")
-  table.sort(times)
-  return times[math.ceil(steps / 2)]
+  local value = timing.median(steps, lt.scope, step)
+  assert(lt.scope(step) < 4.2, "the loss did not fall")
+  return value
 end
 
 local steps, cores = tonumber(arg and arg[1]) or 3000, lt.threads()
 local one, all = median_step(1, steps), median_step(cores, steps)
-print(("RESULT name=mlp value=%.9f unit=s %d_threads"):format(math.min(one, all),
-  one < all and 1 or cores))
+timing.result("mlp", math.min(one, all), ("%d_threads"):format(one < all and 1 or cores))

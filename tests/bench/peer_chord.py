@@ -5,7 +5,9 @@
 The same layers, losses and batch (16 windows of 128 rows of 168 bins) as recipes/chord/recipe.lua has by default;
 channels_last, fused AdamW where this PyTorch has it for the CPU, gradient clipping. Prints the median seconds a step.
 """
-import argparse, statistics, subprocess, sys, time
+import argparse
+
+import timing
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -74,9 +76,8 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    if not args.mode:  # both, each in a process of its own
-        for mode in ("eager", "compile"):
-            subprocess.run([sys.executable, __file__, mode, "--steps", str(args.steps), "--threads", str(args.threads)])
+    if not args.mode:
+        timing.each(__file__, options=("--steps", args.steps, "--threads", args.threads))
         return
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -98,15 +99,14 @@ def main():
                 + 5 * F.binary_cross_entropy_with_logits(notes, sounding))
 
     run = torch.compile(objective) if args.mode == "compile" else objective
-    times = []
-    for _ in range(args.steps + 3):
-        start = time.perf_counter()
+
+    def step():
         optimizer.zero_grad()
         run().backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        times.append(time.perf_counter() - start)
-    print(f"RESULT name=chord value={statistics.median(times[3:]):.6f} unit=s mode={args.mode}")
+
+    timing.result("chord", timing.median(step, args.steps), f"torch_{torch.__version__}_{args.mode}")
 
 
 main()

@@ -3,9 +3,9 @@
 One or two threads, as it is or compiled, the faster of two runs: whichever is best. BART has as many weights a
 layer as ours.
 """
-import sys
 import time
 
+import timing
 import torch
 
 torch.version.cuda = None  # keeps transformers from looking for a GPU's kernels
@@ -41,29 +41,19 @@ def measure(names, rows, words, length, memory):
         assert found.shape[1] == length + 1, found.shape
         return time.perf_counter() - start
 
-    def best_of(model, beams, threads):
-        torch.set_num_threads(threads)
+    def measure_way(beams, way):
+        mode, threads = way.split("_")[:2]
+        torch.set_num_threads(int(threads))
+        model = make(words, mode == "compile")
         with torch.no_grad():
             once(model, beams, 16)
             return min(once(model, beams, length) for _ in range(2))
 
     for beams, kind in ((1, "greedy"), (5, "beam5")):
-        best = None
-        for compiled in (False, True):
-            model = make(words, compiled)
-            for threads in (1, 2):
-                way = f"{'compile' if compiled else 'eager'}_{threads}_threads"
-                try:
-                    value = best_of(model, beams, threads)
-                except Exception as problem:  # no compiler on this machine: eager remains
-                    print(f"{way}: {problem}", file=sys.stderr)
-                    continue
-                print(f"{names[0] % kind}, {way}: {value * 1e3:.0f} ms", file=sys.stderr)
-                if best is None or value < best[0]:
-                    best = (value, way)
+        ways = [f"{mode}_{threads}_threads" for mode in timing.WAYS for threads in (1, 2)]
+        seconds, way = timing.best(lambda way: measure_way(beams, way), ways)
         for name in names:
-            print(f"RESULT name={name % kind} value={best[0]:.6f} unit=s "
-                  f"transformers_{transformers.__version__}_generate_{best[1]}")
+            timing.result(name % kind, seconds, f"transformers_{transformers.__version__}_generate_{way}")
 
 
 measure(("decode_%s", "decode_%s_f32"), rows=1, words=1212, length=512, memory=600)

@@ -1,7 +1,5 @@
 """The peer of decoder.lua: torch.nn.TransformerDecoder, the better of eager and compiled."""
-import sys
-import time
-
+import timing
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -22,35 +20,24 @@ class Model(nn.Module):
         return F.cross_entropy(self.output(y).flatten(0, 1), targets.flatten())
 
 
-def median_step(compiled):
+def measure(way):
     torch.manual_seed(1)
     model = Model().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     memory = torch.randn(BATCH, 600, WIDTH, requires_grad=True)
     tokens, targets = (torch.randint(0, WORDS, (BATCH, LENGTH)) for _ in range(2))
-    forward = torch.compile(model) if compiled else model
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
+    forward = torch.compile(model) if way == "compile" else model
+
+    def step():
         loss = forward(tokens, memory, targets)
         optimizer.zero_grad()
         memory.grad = None
         loss.backward()
         optimizer.step()
         loss.item()
-        times.append(time.perf_counter() - start)
-    return sorted(times[1:])[1]
+
+    return timing.median(step, 7)
 
 
-best = None
-for compiled in (False, True):
-    try:
-        value = median_step(compiled)
-    except Exception as problem:  # no compiler on this machine: eager remains
-        print(f"compiled: {problem}", file=sys.stderr)
-        continue
-    name = "compile" if compiled else "eager"
-    print(f"{name} {value * 1e3:.1f} ms", file=sys.stderr)
-    if best is None or value < best[0]:
-        best = (value, name)
-print(f"RESULT name=decoder_step value={best[0]:.6f} unit=s torch_{torch.__version__}_{best[1]}")
+seconds, way = timing.best(measure, timing.WAYS)
+timing.result("decoder_step", seconds, f"torch_{torch.__version__}_{way}")

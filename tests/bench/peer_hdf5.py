@@ -14,6 +14,7 @@ import threading
 import time
 
 import numpy as np
+import timing
 
 MELS, AUDIO, BATCH, ROW = "build/bench-data/mels.h5", "build/bench-data/audio.h5", 32, 128 * 173 * 4
 SOURCE = """
@@ -106,7 +107,7 @@ def h5py_loader(batches):
 
 if __name__ == "__main__":
     read = compiled()
-    print(f"RESULT name=hdf5_mels value={raw(read, 1):.6f} unit=s raw pread")
-    print(f"RESULT name=hdf5_mels_two value={raw(read, 2):.6f} unit=s raw pread")
-    print(f"RESULT name=hdf5_audio value={h5py_loader(4):.6f} unit=s h5py and DataLoader", flush=True)
+    timing.result("hdf5_mels", raw(read, 1), "raw pread")
+    timing.result("hdf5_mels_two", raw(read, 2), "raw pread")
+    timing.result("hdf5_audio", h5py_loader(4), "h5py and DataLoader")
     os._exit(0)  # batches that nobody waits for are still being read

@@ -7,11 +7,9 @@ channels_last; conv1 to layer2 frozen: no gradients, run under no_grad with thei
 AdamW (fused where this PyTorch has it for the CPU), clipping of the norm.
 """
 import argparse
-import statistics
-import subprocess
 import sys
-import time
 
+import timing
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -66,31 +64,10 @@ class Model(nn.Module):
         return self.head(x), [h(x) for h in self.heads]
 
 
-def ways():
-    for dtype in ("f32", "bf16"):
-        for mode in ("eager", "compile"):
-            run = subprocess.run([sys.executable, __file__, dtype, mode, "--steps", "5"], capture_output=True, text=True)
-            lines = [line for line in run.stdout.splitlines() if line.startswith("RESULT")]
-            if not lines:  # no compiler on this machine: eager remains
-                print(f"{dtype} {mode}: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-            for line in lines:
-                print(line)
-
-
-def median_of(f, steps):
-    for _ in range(3):
-        f()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        f()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def main():
     if len(sys.argv) == 1:
-        ways()
+        for dtype in ("f32", "bf16"):
+            timing.each(__file__, dtype, options=("--steps", 5))
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("dtype", choices=["f32", "bf16"])
@@ -135,9 +112,9 @@ def main():
             forward(x)[0].float().sum().item()
 
     note = f"torch_{torch.__version__}_{args.mode}"
-    print(f"RESULT name=inversion_step_{args.dtype} value={median_of(step, args.steps):.6f} unit=s {note}")
+    timing.result(f"inversion_step_{args.dtype}", timing.median(step, args.steps), note)
     model.eval()
-    print(f"RESULT name=inversion_evaluate_{args.dtype} value={median_of(evaluate, args.steps):.6f} unit=s {note}")
+    timing.result(f"inversion_evaluate_{args.dtype}", timing.median(evaluate, args.steps), note)
 
 
 main()

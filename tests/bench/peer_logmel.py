@@ -7,13 +7,13 @@ prints the median time per hour of audio, of each peer's faster way (clip by cli
 """
 import os
 import sys
-import time
 
 threads = sys.argv[1] if len(sys.argv) > 1 else "1"
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = threads
 os.environ["OPENBLAS_NUM_THREADS"] = threads
 
 import numpy as np  # noqa: E402
+import timing  # noqa: E402
 
 CLIPS, RATE, SECONDS = 36, 22050, 10
 
@@ -55,16 +55,6 @@ def librosa_run(audio):
     return [per_clip]
 
 
-def median_time(function):
-    function()
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[3]
-
-
 rng = np.random.default_rng(1)
 clips = (0.1 * rng.standard_normal((CLIPS, RATE * SECONDS))).astype(np.float32)
 for name, make in (("torchaudio", torchaudio_run), ("librosa", librosa_run)):
@@ -73,6 +63,5 @@ for name, make in (("torchaudio", torchaudio_run), ("librosa", librosa_run)):
     except ImportError as missing:
         print(f"{name}: {missing}", file=sys.stderr)
         continue
-    best = min(median_time(run) for run in runs)
-    hours = CLIPS * SECONDS / 3600
-    print(f"RESULT name=logmel_{name} value={best / hours:.4f} unit=s {name}")
+    best = min(timing.median(run, 7) for run in runs)
+    timing.result(f"logmel_{name}", best * 3600 / (CLIPS * SECONDS), name)

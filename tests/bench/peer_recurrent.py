@@ -1,7 +1,7 @@
 """The peer of recurrent.lua: torch.nn.LSTM and GRU (eager; compiling leaves them as they are)."""
 import sys
-import time
 
+import timing
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -15,17 +15,15 @@ def measure(name, cls, N, I, H, **options):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     x = torch.randn(N, 128, I)
     target = torch.randn(N, 128, H * (2 if options.get("bidirectional") else 1))
-    times = []
-    for _ in range(RUNS + 1):
-        start = time.perf_counter()
+
+    def step():
         loss = F.mse_loss(model(x)[0], target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         loss.item()
-        times.append(time.perf_counter() - start)
-    value = sorted(times[1:])[RUNS // 2]
-    print(f"RESULT name={name} value={value:.6f} unit=s torch_{torch.__version__}_{torch.get_num_threads()}_thread")
+
+    timing.result(name, timing.median(step, RUNS), f"torch_{torch.__version__}_{torch.get_num_threads()}_thread")
 
 
 measure("lstm", nn.LSTM, 32, 128, 256)

@@ -8,13 +8,10 @@ it for the CPU), cross-entropy. Prints the median seconds a step and the peak re
 in a process of its own, so that its memory is its own.
 """
 import argparse
-import re
 import resource
-import statistics
-import subprocess
 import sys
-import time
 
+import timing
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -58,27 +55,10 @@ class ResNet18(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
-def best_of_both(dtype):
-    """Runs both ways in fresh processes and prints the lines of the faster."""
-    best = None
-    for mode in ("eager", "compile"):
-        run = subprocess.run([sys.executable, __file__, dtype, mode], capture_output=True, text=True)
-        lines = [line for line in run.stdout.splitlines() if line.startswith("RESULT")]
-        if not lines:  # no compiler on this machine: eager remains
-            print(f"{dtype} {mode}: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-            continue
-        seconds = float(re.search(r"value=(\S+)", lines[0]).group(1))
-        print(f"{dtype} {mode} {seconds:.4f} s", file=sys.stderr)
-        if best is None or seconds < best[0]:
-            best = (seconds, lines)
-    for line in best[1] if best else []:
-        print(line)
-
-
 def main():
     if len(sys.argv) == 1:
-        best_of_both("f32")
-        best_of_both("bf16")
+        timing.each(__file__, "f32")
+        timing.each(__file__, "bf16")
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("dtype", nargs="?", default="f32", choices=["f32", "bf16"])
@@ -107,19 +87,13 @@ def main():
         optimizer.step()
         return loss
 
-    for _ in range(3):
-        step()
-    times = []
-    for _ in range(args.steps):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
+    seconds = timing.median(step, args.steps)
     if args.profile:
         with torch.profiler.profile() as prof:
             step()
         print(prof.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
     name = "resnet18_" + args.dtype
-    print(f"RESULT name={name} value={statistics.median(times):.6f} unit=s torch_{torch.__version__}_{args.mode}")
+    timing.result(name, seconds, f"torch_{torch.__version__}_{args.mode}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"RESULT name={name}_memory value={peak:.1f} unit=MiB torch_{torch.__version__}_{args.mode}")
 

@@ -1,6 +1,8 @@
 -- One training step (forward, backward, AdamW) of recurrent layers: sequences of 128 steps.
 -- luatrain tests/bench/recurrent.lua [runs]
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local nn = lt.nn
 
 local function measure(name, class, N, I, H, options)
@@ -17,15 +19,7 @@ local function measure(name, class, N, I, H, options)
     optimizer:step()
     return loss:item()
   end
-  local times = {}
-  for i = 1, (tonumber(arg and arg[1]) or 15) + 1 do
-    local start = lt.time()
-    lt.scope(step)
-    times[i] = lt.time() - start
-  end
-  table.remove(times, 1)
-  table.sort(times)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name, times[math.ceil(#times / 2)]))
+  timing.result(name, timing.median(tonumber(arg and arg[1]) or 15, lt.scope, step))
 end
 
 measure("lstm", nn.LSTM, 32, 128, 256, {})

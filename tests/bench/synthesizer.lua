@@ -1,6 +1,8 @@
 -- Seconds of one core for a second of the built-in synthesizer's sound at 44.1 kHz (0.01: 100 times real
 -- time): with everything on and the matrix at work, at tier 1 with everything on, and of random presets.
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 
 lt.threads(1)
 local s = lt.synthesizer.open "builtin"
@@ -28,14 +30,10 @@ local function everything(matrix)
 end
 
 local function measure(name, continuous, categorical)
-  local times = {}
-  for round = 1, 4 do
-    local start = lt.time()
-    lt.scope(function() s:render_batch(continuous, categorical, { 48 }, { seconds = SECONDS }) end)
-    if round > 1 then times[#times + 1] = (lt.time() - start) / (SOUNDS * SECONDS) end
-  end
-  table.sort(times)
-  print(("RESULT name=%s value=%.6f unit=s"):format(name, times[2]))
+  local seconds = timing.median(3, lt.scope, function()
+    s:render_batch(continuous, categorical, { 48 }, { seconds = SECONDS })
+  end)
+  timing.result(name, seconds / (SOUNDS * SECONDS))
 end
 
 measure("synthesizer_matrix", everything(true))

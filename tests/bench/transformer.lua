@@ -1,6 +1,8 @@
 -- One training step of a transformer encoder layer: 256 wide, 8 heads, feed-forward 1024, 512 long,
 -- batch 16, dropout 0.1, mean square loss, AdamW.
+package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
+local timing = require "bench.timing"
 local nn = lt.nn
 
 lt.manual_seed(1)
@@ -16,12 +18,4 @@ local function step()
   return loss:item()
 end
 
-local times = {}
-for i = 1, 12 do
-  local start = lt.time()
-  lt.scope(step)
-  times[i] = lt.time() - start
-end
-table.remove(times, 1)
-table.sort(times)
-print(("RESULT name=transformer value=%.6f unit=s"):format(times[math.ceil(#times / 2)]))
+timing.result("transformer", timing.median(11, lt.scope, step))

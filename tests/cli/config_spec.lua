@@ -57,7 +57,8 @@ describe("settings", function()
     assert.same({rate = 3, precision = "bf16"}, values)
     assert.same({precision = "f32"}, (config.parse(f, {"--no-use-amp"})))
     assert.same({rate = 2, plots = false, precision = "bf16"}, config.check(f, {
-      training = {["learning-rate"] = 2, use_amp = true}, evaluation = {pictures = {enabled = false}}}, "x.yaml"))
+      training = {["learning-rate"] = 2, use_amp = true}, evaluation = {pictures = {enabled = false}}},
+        "x.yaml"))
     assert.error_matches(function() config.check(f, {training = {lerning_rate = 2}}, "x.yaml") end,
       "x.yaml: unknown setting 'training.lerning_rate'; did you mean training.learning_rate")
     assert.error_matches(function() config.check(f, {training = {use_amp = 1}}, "x.yaml") end,

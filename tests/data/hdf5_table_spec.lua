@@ -91,7 +91,7 @@ describe("a data set of an HDF5 file", function()
     wrong(4, "'b' has 4 rows, 'a' has 3", {fields = {a = "a", b = "b"}})
     wrong(4, "there is no 'c'", {fields = {c = "c"}})
     wrong(1, "no fields", {fields = {}})
-    wrong(1, "did you mean fields", {field = {a = "a"}})
+    wrong(1, "did you mean 'fields'", {field = {a = "a"}})
   end)
 
   for _, window in ipairs {false, 1, 3} do

@@ -159,7 +159,7 @@ describe("the loader", function()
   end)
 
   it("refuses options it does not know", function()
-    assert.error_matches(function() open({count = 3}, {bach_size = 3}) end, "did you mean batch_size")
+    assert.error_matches(function() open({count = 3}, {bach_size = 3}) end, "did you mean 'batch_size'")
     assert.error_matches(function() open({count = 3}, {batch_size = 0}) end, "batch_size is 0")
     assert.error_matches(function()
       lt.data.loader(lt.data.table {{x = 1}}, {workers = 1})

@@ -63,6 +63,6 @@ describe("note scores", function()
     assert.error_matches(function() scores.evaluate(good, { { start = 0, stop = 1 } }) end,
       "pitch of note 1 of the estimate is a nil")
     assert.error_matches(function() scores.evaluate(good, good, { tolerance = 1 }) end,
-      "there is no option 'tolerance'")
+      "unknown option 'tolerance'")
   end)
 end)

@@ -85,7 +85,8 @@ describe("the Audio Spectrogram Transformer", function()
   end)
 
   it("says what does not fit", function()
-    assert.error_matches(function() small()(lt.zeros { 1, 60, 46 }) end, "wanted %(batch, 62 frames, 46 bins%)")
+    assert.error_matches(function() small()(lt.zeros { 1, 60, 46 }) end,
+      "wanted %(batch, 62 frames, 46 bins%)")
     assert.error_matches(function() small { hidden_size = 25 } end, "25 cannot be divided among 3 heads")
     assert.error_matches(function() small { max_length = 10 } end, "no room for a patch of 16")
     assert.error_matches(function() small { max_length = 98 }:load_pretrained(weights "") end,

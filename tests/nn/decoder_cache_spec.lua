@@ -180,7 +180,7 @@ describe("nn.decoder_cache", function()
       local function bad(text, f) assert.error_matches(f, text) end
       bad("memory is %(2, 5%)", function() nn.decoder_cache(net, memory:select(3, 1)) end)
       bad("precision i8", function() nn.decoder_cache(net, memory, { precision = "i8" }) end)
-      bad("no option \"beams\"", function() nn.decoder_cache(net, memory, { beams = 2 }) end)
+      bad("unknown option 'beams'", function() nn.decoder_cache(net, memory, { beams = 2 }) end)
       bad("activation must be", function() nn.decoder_cache(decoder { activation = lt.tanh }, memory) end)
       local cache = nn.decoder_cache(net, memory, { max_length = 1 })
       bad("x is %(1, 48%), but there are 2 rows", function() cache:step(lt.randn(1, 48)) end)

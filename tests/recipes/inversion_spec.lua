@@ -266,7 +266,8 @@ describe("the commands", function()
   end)
 
   it("evaluate a checkpoint, also on other data of the same synthesizer", function()
-    local output = good("evaluate", "-c", checkpoint, "-d", file, "--n-samples", "2", "--search", "40", "--out",
+    local output = good("evaluate", "-c", checkpoint, "-d", file, "--n-samples", "2", "--search", "40",
+      "--out",
       path "found")
     assert.is_truthy(output:find("mean predictor", 1, true) and output:find("random preset", 1, true))
     local found = lt.json.load(path("found", "metrics.json"))

@@ -343,7 +343,7 @@ exec %s "$@"
     local ok, e = pcall(generated, out)
     assert.is_false(ok)
     local message = lt.core.message(e)
-    assert.truthy(message:find("2 of 8 samples could not be rendered, more than --max-skipped 0.1", 1, true))
+    assert.truthy(message:find("2 of 8 are damaged, more than --max-skipped 0.1", 1, true))
     assert.truthy(generated(out, "--max-skipped", "0.5"):find("2 skipped (listed in", 1, true))
     local skipped = lt.json.load(fs.join(out, "skipped.json"))
     assert.equal(2, #skipped)

@@ -6,7 +6,8 @@ local folder = fs.temporary_directory()
 local program = require("ffi").string(require("luatrain.core").C.lt_program_path())
 
 local SMALL = { "--samples", "8", "--epochs", "2", "--max-duration", "6", "--rows", "64", "--batch-size", "2",
-  "--epoch-windows", "6", "--frames.channels", "4", "--frames.front", "4,4", "--frames.hidden", "4", "--name", "one",
+  "--epoch-windows", "6", "--frames.channels", "4", "--frames.front", "4,4", "--frames.hidden", "4",
+    "--name", "one",
   "--rolls", "1", "--onset-threshold", "0.02", "--frame-threshold", "0.001" }
 
 local function run(...)
@@ -29,10 +30,12 @@ describe("the pipeline", function()
     result = run("pipeline")                                           -- SMALL comes last: two epochs
     assert.equal(0, result.code, result.output)
     assert.match("training goes on", result.output)
-    for _, path in ipairs { "reports/evaluation_report.json", "reports/evaluation_report.csv", "index.html" } do
+    for _, path in ipairs { "reports/evaluation_report.json", "reports/evaluation_report.csv",
+      "index.html" } do
       assert.is_true(there("runs/transcription/one/results", path), path)
     end
-    local report = lt.json.load(fs.join(folder, "runs/transcription/one/results/reports/evaluation_report.json"))
+    local report = lt.json.load(fs.join(folder,
+      "runs/transcription/one/results/reports/evaluation_report.json"))
     assert.is_table(report)
     result = run("pipeline")
     assert.equal(0, result.code, result.output)
@@ -40,7 +43,8 @@ describe("the pipeline", function()
   end)
 
   it("only evaluates, another checkpoint too", function()
-    local result = run("pipeline", "--eval-only", "--no-viz", "--model-path", "runs/transcription/one", "--output-dir",
+    local result = run("pipeline", "--eval-only", "--no-viz", "--model-path", "runs/transcription/one",
+      "--output-dir",
       "elsewhere")
     assert.equal(0, result.code, result.output)
     assert.is_true(there "elsewhere/results/index.html")
@@ -53,10 +57,11 @@ describe("the pipeline", function()
   it("takes the documents' files of settings, and names a key that nobody knows", function()
     local path = fs.join(folder, "my.yaml")
     fs.write(path, "dataset:\n  samples: 5\n  complexity: simple\n  key_signatures: [C, G]\nmodel:\n"
-      .. "  freeze_encoder: true\n  hidden_size: 64\ntraining:\n  num_epochs: 3\n  use_mixed_precision: true\n"
+      .. "  freeze_encoder: true\n  hidden_size: 64\ntraining:\n  num_epochs: 3\n"
+      .. "  use_mixed_precision: true\n"
       .. "evaluation:\n  enabled: true\n  onset_tolerance: 0.1\n  visualizations:\n    enabled: false\n")
-    local result = process.run({ program, "run", "transcription", "pipeline", "--config", path, "--name", "two",
-      "--epochs", "0", "--no-eval", "--no-synthesize-audio" }, { timeout = 300, directory = folder })
+    local result = process.run({ program, "run", "transcription", "pipeline", "--config", path, "--name",
+      "two", "--epochs", "0", "--no-eval", "--no-synthesize-audio" }, { timeout = 300, directory = folder })
     assert.match("5 pieces composed", result.output)
     fs.write(path, "training:\n  num_epoch: 3\n")
     result = run("pipeline", "--config", path)

@@ -8,7 +8,7 @@ local codec = tokens.codec("events", { seconds = 0.5 })
 
 local function small(given)
   local o = { hidden_size = 32, num_decoder_layers = 2, num_attention_heads = 4, intermediate_size = 48,
-    max_notes = 20, encoder = { hidden_size = 24, num_hidden_layers = 1, num_attention_heads = 2,
+    max_tokens = 20, encoder = { hidden_size = 24, num_hidden_layers = 1, num_attention_heads = 2,
     intermediate_size = 32, frequency_stride = 32, time_stride = 16 } }
   for name, value in pairs(given or {}) do o[name] = value end
   return Seq2seq(codec, o)

@@ -19,7 +19,8 @@ local function scale(seconds)
   local list, at = {}, 0.113
   local k = 0
   while at < seconds - 1 do
-    list[#list + 1] = { start = at, stop = at + 0.31 + (k % 3) * 0.2, pitch = 21 + (k * 31) % 88, velocity = 20 + k % 100 }
+    list[#list + 1] = { start = at, stop = at + 0.31 + (k % 3) * 0.2, pitch = 21 + (k * 31) % 88,
+      velocity = 20 + k % 100 }
     if k % 4 == 0 then
       list[#list + 1] = { start = at, stop = at + 0.5, pitch = 21 + (k * 31 + 40) % 88, velocity = 64 }
     end
@@ -48,7 +49,8 @@ describe("bands", function()
     for window = 1, 2 do
       local _, at = rows:select(3, window):select(1, 80):max(1)
       assert.equal(key, at:item())
-      assert.near(255 * 0.94, rows:select(3, window):select(1, 80):select(1, key + 1):item(), 12)  -- 0.5 is -6 dB; triangles average
+      -- 0.5 is -6 dB; triangles average
+      assert.near(255 * 0.94, rows:select(3, window):select(1, 80):select(1, key + 1):item(), 12)
     end
     local short = rows:select(3, 2):select(2, key + 1):tolist()
     assert.is_true(short[48] < 130)                                  -- 60 ms before the tone
@@ -98,32 +100,26 @@ describe("rolls", function()
   end
 
   it("decode to the notes that they were made of, at once and in blocks", function()
-    local rolls = { targets.rolls(list, 0, 450, 0.02) }
-    local decoder = targets.decoder { row_seconds = 0.02 }
-    decoder:push(unpack(rolls))
+    local rolls = targets.rolls(list, 0, 450, 0.02)
+    local decoder = targets.decoder(0.02, {})
+    decoder:push(rolls)
     check(decoder:finish())
     for _, size in ipairs { 1, 7, 50 } do
-      decoder = targets.decoder { row_seconds = 0.02 }
-      for first = 0, 449, size do
-        local n, parts = math.min(size, 450 - first), {}
-        for k = 1, 4 do parts[k] = rolls[k]:narrow(1, first + 1, n) end
-        decoder:push(unpack(parts))
-      end
+      decoder = targets.decoder(0.02, {})
+      for first = 0, 449, size do decoder:push(rolls:narrow(1, first + 1, math.min(size, 450 - first))) end
       check(decoder:finish())
     end
   end)
 
   it("of a window are the window of the rolls", function()
-    local whole, part = { targets.rolls(list, 0, 450, 0.02) }, { targets.rolls(list, 100, 50, 0.02) }
-    for k = 1, 4 do
-      assert.equal(0, (whole[k]:narrow(1, 101, 50) - part[k]):abs():max():item())
-    end
+    local whole, part = targets.rolls(list, 0, 450, 0.02), targets.rolls(list, 100, 50, 0.02)
+    assert.equal(0, (whole:narrow(1, 101, 50) - part):abs():max():item())
   end)
 
   it("end a note where the same key is struck again, and at the end of the recording", function()
     local again = { { start = 0.1, stop = 0.5, pitch = 60, velocity = 50 },
       { start = 0.5, stop = 2, pitch = 60, velocity = 90 } }
-    local decoder = targets.decoder { row_seconds = 0.02 }
+    local decoder = targets.decoder(0.02, {})
     decoder:push(targets.rolls(again, 0, 50, 0.02))
     local found = decoder:finish()
     assert.equal(2, #found)
@@ -176,8 +172,9 @@ describe("the catalogue", function()
 
   it("of MAESTRO and MAPS has their own splits", function()
     local base = fs.mkdir(fs.join(folder, "maestro"))
-    fs.write(fs.join(base, "maestro-v3.0.0.csv"), "canonical_composer,canonical_title,split,year,midi_filename,"
-      .. "audio_filename,duration\nA,T,train,2004,2004/a.midi,2004/a.wav,5\nA,U,validation,2004,2004/b.midi,2004/b.wav,5\n"
+    fs.write(fs.join(base, "maestro-v3.0.0.csv"),
+      "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration\n"
+      .. "A,T,train,2004,2004/a.midi,2004/a.wav,5\nA,U,validation,2004,2004/b.midi,2004/b.wav,5\n"
       .. "B,\"V, op. 1\",test,2006,2006/c.midi,2006/c.wav,5\n")
     local by_id = {}
     for _, one in ipairs(catalogue.find(base, options)) do by_id[one.id] = one end
@@ -193,7 +190,8 @@ describe("the catalogue", function()
       fs.write(fs.join(base, name .. ".mid"), "")
     end
     local list = catalogue.find(base, options)
-    assert.equal(2, #list)                                           -- "two" is tested: its synthesised twin is out
+    -- "two" is tested: its synthesised twin is out
+    assert.equal(2, #list)
     for _, one in ipairs(list) do assert.equal(one.title == "two", one.split == "test") end
   end)
 end)
@@ -209,7 +207,8 @@ describe("the commands", function()
   end)
 
   it("prepare, train and transcribe, and go on where they were", function()
-    local result = run("prepare", "--midi", midi, "--out", data, "--test-composers", "Held", "--val-share", "0.5")
+    local result = run("prepare", "--midi", midi, "--out", data, "--test-composers", "Held", "--val-share",
+      "0.5")
     assert.equal(0, result.code, result.output)
     local count = 0
     for _, split in ipairs { "train", "test" } do
@@ -219,7 +218,8 @@ describe("the commands", function()
       end
     end
     assert.is_true(count >= 2)
-    result = run("train", "--data", data, "--run", trained, "--steps", "6", "--rows", "48", "--batch-size", "2",
+    result = run("train", "--data", data, "--run", trained, "--steps", "6", "--rows", "48", "--batch-size",
+      "2",
       "--frames.channels", "8", "--frames.front", "4,4", "--frames.hidden", "4", "--valid-windows", "4")
     assert.equal(0, result.code, result.output)
     local song = manifest.entries(data, "test")[1].audio_path
@@ -239,7 +239,8 @@ describe("the commands", function()
       local rolls = {}
       for i = 1, x:size(1) do
         local level = x:select(1, i)
-        rolls[i] = lt.stack({ targets.rolls(played, level:select(1, 1):select(1, 1):item(), x:size(2), 0.02) }, 3)
+        local first = level:select(1, 1):select(1, 1):item()
+        rolls[i] = targets.rolls(played, first, x:size(2), 0.02)
       end
       return ((lt.stack(rolls, 1) * 0.98) + 0.01):log() - (1 - ((lt.stack(rolls, 1) * 0.98) + 0.01)):log()
     end
@@ -274,7 +275,8 @@ describe("the commands", function()
     fs.mkdir(list)
     lt.json.save(fs.join(list, "train_manifest.json"), lt.json.array {})
     assert.error_matches(function() manifest.entries(list, "train") end, "lists no recording")
-    lt.json.save(fs.join(list, "train_manifest.json"), lt.json.array { { audio_path = "a.flac", midi_path = "a.mid",
+    lt.json.save(fs.join(list, "train_manifest.json"), lt.json.array { { audio_path = "a.flac",
+      midi_path = "a.mid",
       duration = 3 } })
     assert.error_matches(function() manifest.entries(list, "train") end, "a%.flac: no such file")
   end)

@@ -170,11 +170,12 @@ describe("Trainer", function()
     again:load_checkpoint(path)
     assert.equal(32768, again.scaler:get_scale())
     assert.equal(5, again.scaler.tracker)
-    local plain, other = fit({epochs = 2, gradient_clip = 1}, {step = function(m, b)
+    local plain = fit({epochs = 2, gradient_clip = 1}, {step = function(m, b)
       return lt.mse_loss(m(b.x), b.y) * 0.1, {}
-    end}), nil
+    end})
     plain:train()
     huge_at = {}
+    local other
     trainer, other = make()
     trainer:train()
     close(weights(other), weights(plain.model), 5e-3)
@@ -449,7 +450,8 @@ describe("luatrain run RECIPE train", function()
     local ok, e = pcall(trainer.train, trainer)
     assert.is_false(ok)
     assert.equal(3, failure.of(e).code)
-    assert.is_truthy(tostring(e):find("'val_acuracy'.*train_accuracy, .*did you mean val_accuracy"), tostring(e))
+    assert.is_truthy(tostring(e):find("'val_acuracy'.*train_accuracy, .*did you mean val_accuracy"),
+      tostring(e))
   end)
 
   it("passes over damaged samples and lists them; too many are an error", function()
@@ -486,7 +488,8 @@ describe("luatrain run RECIPE train", function()
     local run = fs.join(program.folder(), "r")
     local started = lt.time()
     local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "0.4",
-      "--checkpoint-steps", "1"}, {with = "%s & pid=$!; sleep 1; kill -TERM $pid; sleep 0.1; kill -INT $pid; wait $pid"})
+      "--checkpoint-steps", "1"},
+      {with = "%s & pid=$!; sleep 1; kill -TERM $pid; sleep 0.1; kill -INT $pid; wait $pid"})
     assert.equal(130, result.code)
     assert.is_true(lt.time() - started < 2.5)
     assert.equal(0, train(run, "--resume", "auto", "--quiet", "--pause", "0").code)

@@ -2,22 +2,30 @@
 -- index) in a data set, so that a sample's randomness depends on nothing else), returns a new tensor
 -- and leaves its input as it was. None is recorded for gradients.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local op = require "luatrain.op"
-local random = require "luatrain.random"
 local Tensor = require "luatrain.tensor"
+local draw = require "luatrain.audio.draw"
 local reverb = require "luatrain.ops.reverb"
 local spectra = require "luatrain.audio.spectra"
 local C, check = core.C, core.check
 
 local augment = {}
 
--- n uniform numbers in [0, 1) as a Lua list.
-local function uniforms(n, o)
-  local t = Tensor.empty { n }
-  check(C.lt_uniform(t.c, (o.generator or random.default).state.c, 0, 1))
-  local list = t:flat()
-  t:release()
-  return list
+--- A smooth random curve over n bands: straight lines between 9 normal numbers of standard deviation
+-- `amount`, (n). Added to levels in dB, or its exponential multiplied to magnitudes, it is another room or
+-- microphone.
+function augment.random_curve(n, amount, o)
+  o = options.check("random_curve", o, { generator = true })
+  local knots, curve = Tensor.empty { 9 }, {}
+  check(C.lt_normal(knots.c, draw.state(o), 0, amount))
+  local value = knots:flat()
+  for i = 0, n - 1 do
+    local at = n > 1 and i / (n - 1) * 8 or 0
+    local k = math.min(7, math.floor(at))
+    curve[i + 1] = value[k + 1] + (at - k) * (value[k + 2] - value[k + 1])
+  end
+  return Tensor.from(curve)
 end
 
 local function copy_of(x)
@@ -26,25 +34,15 @@ local function copy_of(x)
   return y
 end
 
--- low, high of a number or a pair of numbers.
-local function range(what, value)
-  local low, high = value, value
-  if type(value) == "table" then low, high = value[1], value[2] end
-  if type(low) ~= "number" or type(high) ~= "number" or low > high then
-    core.fail("%s: wanted a number or {low, high}", what)
-  end
-  return low, high
-end
-
 --- x (..., T) with each signal's level changed by a random number of dB, uniform in `db` = {low, high}
 -- (or one number).  Example: lt.audio.gain(x, { -6, 6 }, { generator = g })
 function augment.gain(x, db, o)
-  o = spectra.check_options("gain", o or {}, { generator = true })
-  local low, high = range("gain: db", db)
+  o = options.check("gain", o, { generator = true })
+  local low, high = draw.range("gain: db", db)
   return op.no_grad(function()
     local batch, lead = spectra.batch("gain", x)
     local y = copy_of(batch)
-    for i, u in ipairs(uniforms(y:size(1), o)) do
+    for i, u in ipairs(draw.uniforms(y:size(1), o)) do
       y:select(1, i):mul_(10 ^ ((low + (high - low) * u) / 20))
     end
     return spectra.unbatch(y, lead)
@@ -54,13 +52,13 @@ end
 --- x (..., T) plus white noise at a signal-to-noise ratio of `snr` dB, uniform in {low, high} (or one
 -- number), for each signal. Silence stays silence.
 function augment.noise(x, snr, o)
-  o = spectra.check_options("noise", o or {}, { generator = true })
-  local low, high = range("noise: snr", snr)
+  o = options.check("noise", o, { generator = true })
+  local low, high = draw.range("noise: snr", snr)
   return op.no_grad(function()
     local batch, lead = spectra.batch("noise", x)
     local y, noise = copy_of(batch), Tensor.empty(batch:size())
-    local ratios = uniforms(y:size(1), o)
-    check(C.lt_normal(noise.c, (o.generator or random.default).state.c, 0, 1))
+    local ratios = draw.uniforms(y:size(1), o)
+    check(C.lt_normal(noise.c, draw.state(o), 0, 1))
     for i, u in ipairs(ratios) do
       local row = y:select(1, i)
       local rms = math.sqrt((row * row):mean():item())
@@ -78,10 +76,10 @@ local COMBS = 8
 
 -- Delays (B, 12), in samples, and gains (B, 8) of rooms with the decay times and sizes drawn.
 local function rooms(count, sample_rate, o)
-  local from, to = range("reverb: decay", o.decay or { 0.2, 1.2 })
-  local small, large = range("reverb: size", o.size or { 0.7, 1.5 })
+  local from, to = draw.range("reverb: decay", o.decay or { 0.2, 1.2 })
+  local small, large = draw.range("reverb: size", o.size or { 0.7, 1.5 })
   if not (from > 0 and small > 0) then core.fail("reverb: decay and size must be above 0") end
-  local delays, gains, draws = {}, {}, uniforms(count * 14, o)
+  local delays, gains, draws = {}, {}, draw.uniforms(count * 14, o)
   for i = 1, count do
     local at = 14 * (i - 1)
     local decay = from + (to - from) * draws[at + 1]
@@ -105,18 +103,18 @@ end
 -- Combs and all-passes: M. Schroeder, 1962; low passes in the combs: J. Moorer, 1979.
 -- Example: lt.audio.reverb(x, 16000, { wet = { -18, -6 }, generator = g })
 function augment.reverb(x, sample_rate, o)
-  o = spectra.check_options("reverb", o or {},
+  o = options.check("reverb", o,
     { generator = true, decay = true, wet = true, size = true, damping = true })
   if type(sample_rate) ~= "number" or not (sample_rate >= 1000 and sample_rate <= 1e6) then
     core.fail("reverb: the sample rate is %s, wanted 1000 to 1000000 Hz", tostring(sample_rate))
   end
-  local low, high = range("reverb: wet", o.wet or { -20, -8 })
+  local low, high = draw.range("reverb: wet", o.wet or { -20, -8 })
   return op.no_grad(function()
     local batch, lead = spectra.batch("reverb", x)
     local delays, gains = rooms(batch:size(1), sample_rate, o)
     local echoes = reverb.reverb(batch, delays, gains, o.damping or 0.3)
     local y = copy_of(batch)
-    for i, u in ipairs(uniforms(batch:size(1), o)) do
+    for i, u in ipairs(draw.uniforms(batch:size(1), o)) do
       local dry, wet = y:select(1, i), echoes:select(1, i)
       local power = (wet * wet):sum():item()
       local level = power > 0 and math.sqrt((dry * dry):sum():item() / power) or 0
@@ -130,7 +128,7 @@ end
 local function mask(s, d, count, width, share, value, o)
   local size = s:size(d)
   local most = math.min(width, share and math.floor(share * size) or size, size)
-  local draws = uniforms(2 * count, o)
+  local draws = draw.uniforms(2 * count, o)
   for i = 1, count do
     local v = draws[2 * i - 1] * most
     local start = draws[2 * i] * (size - v)
@@ -144,7 +142,7 @@ end
 -- o: freq_masks (1), freq_width (0: none), time_masks (1), time_width (0: none), time_share (a
 -- time mask covers at most this share of the frames), value (0).
 function augment.spec_augment(s, o)
-  o = spectra.check_options("spec_augment", o or {}, { generator = true, freq_masks = true,
+  o = options.check("spec_augment", o, { generator = true, freq_masks = true,
     freq_width = true, time_masks = true, time_width = true, time_share = true, value = true })
   local n = s:dim()
   if n < 2 then core.fail("spec_augment: the features are %s, wanted (..., bins, frames)", s:shape_text()) end
@@ -164,7 +162,7 @@ end
 -- bins / bins_per_octave octaves, upwards where positive. What comes in is o.value (0; for log features
 -- give their floor).
 function augment.roll_bins(c, bins, o)
-  o = spectra.check_options("roll_bins", o or {}, { value = true })
+  o = options.check("roll_bins", o, { value = true })
   local n = c:dim()
   if n < 2 then core.fail("roll_bins: the features are %s, wanted (..., bins, frames)", c:shape_text()) end
   if type(bins) ~= "number" or bins % 1 ~= 0 then

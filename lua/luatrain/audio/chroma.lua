@@ -1,6 +1,7 @@
 --- Chroma: energy by pitch class, and the tuning of a recording.
 -- librosa's definitions (feature/spectral.py, core/pitch.py).
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local Tensor = require "luatrain.tensor"
 local filters = require "luatrain.audio.filters"
 local spectra = require "luatrain.audio.spectra"
@@ -76,7 +77,7 @@ end
 --- How far a recording x (T) is from A = 440 Hz, in fractions of a bin, -0.5 to 0.5 in steps of 0.01.
 -- o: sample_rate (22050), n_fft (2048), hop (n_fft / 4), bins_per_octave (12). librosa.estimate_tuning.
 function chroma.estimate_tuning(x, o)
-  o = spectra.check_options("estimate_tuning", o or {},
+  o = options.check("estimate_tuning", o,
     { sample_rate = true, n_fft = true, hop = true, bins_per_octave = true })
   local n_fft = o.n_fft or 2048
   local s = spectra.spectrogram(x:detach(), { n_fft = n_fft, hop = o.hop, power = 1 })
@@ -94,7 +95,7 @@ end
 -- frame 1. o: sample_rate (22050), n_fft (2048), hop (512), n_chroma (12), tuning (estimated for each
 -- signal), norm (true). Row 1 is C. librosa.feature.chroma_stft.
 function chroma.chroma_stft(x, o)
-  o = spectra.check_options("chroma_stft", o or {}, { sample_rate = true, n_fft = true, hop = true,
+  o = options.check("chroma_stft", o, { sample_rate = true, n_fft = true, hop = true,
     n_chroma = true, tuning = true, norm = true })
   local rate, n_fft, n = o.sample_rate or 22050, o.n_fft or 2048, o.n_chroma or 12
   local batch, lead = spectra.batch("chroma_stft", x)
@@ -139,7 +140,7 @@ end
 -- bins_per_octave (36), tuning (of the 36 bins; estimated where x is one signal, else 0), norm (true).
 -- librosa.feature.chroma_cqt.
 function chroma.chroma_cqt(x, o)
-  o = spectra.check_options("chroma_cqt", o or {}, { sample_rate = true, hop = true, fmin = true,
+  o = options.check("chroma_cqt", o, { sample_rate = true, hop = true, fmin = true,
     n_chroma = true, n_octaves = true, bins_per_octave = true, tuning = true, norm = true })
   local rate, bpo, fmin = o.sample_rate or 22050, o.bins_per_octave or 36, o.fmin or 440 * 2 ^ (-45 / 12)
   local bins = bpo * (o.n_octaves or 7)

@@ -3,6 +3,7 @@
 -- spectra thinned out, the signal halved in rate from octave to octave.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 local spectra = require "luatrain.audio.spectra"
@@ -213,7 +214,7 @@ end
 -- none).
 -- As librosa.cqt with pad_mode = "constant". Without a gradient.
 function cqt.Cqt(o)
-  local given = spectra.check_options("cqt", o or {}, known)
+  local given = options.check("cqt", o, known)
   o = { sample_rate = 22050, hop = 512, fmin = C1, n_bins = 84, bins_per_octave = 12, tuning = 0,
     filter_scale = 1, sparsity = 0.01 }
   for key, value in pairs(given) do o[key] = value end

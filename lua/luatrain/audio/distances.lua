@@ -4,6 +4,7 @@
 --   local d = lt.audio.multiscale_spectral_distance(found, wanted):item()     -- 0 for equal sounds
 --   lt.audio.distances(found, wanted, 44100)      -- {multiscale =, mfcc =, log_spectral =, envelope =}
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local spectra = require "luatrain.audio.spectra"
 
 local distances = {}
@@ -25,13 +26,13 @@ local multiscale_options = { sizes = true, alpha = true, eps = true }
 -- (Engel et al. 2020), as a mean over the sizes in place of a sum.
 -- o: sizes ({2048, 1024, 512, 256, 128, 64}), alpha (1), eps (1e-5). Differentiable.
 function distances.multiscale_spectral_distance(x, y, o)
-  o = spectra.check_options("multiscale_spectral_distance", o or {}, multiscale_options)
+  o = options.check("multiscale_spectral_distance", o, multiscale_options)
   local a, b, lead = pair("multiscale_spectral_distance", x, y)
   local sizes, alpha, eps = o.sizes or { 2048, 1024, 512, 256, 128, 64 }, o.alpha or 1, o.eps or 1e-5
   local sum
   for _, n in ipairs(sizes) do
-    local options = { n_fft = n, hop = n / 4, power = 1 }
-    local p, q = spectra.spectrogram(a, options), spectra.spectrogram(b, options)
+    local frames = { n_fft = n, hop = n / 4, power = 1 }
+    local p, q = spectra.spectrogram(a, frames), spectra.spectrogram(b, frames)
     local d = (p - q):abs():mean({ 2, 3 })
     if alpha ~= 0 then
       d = d + (p:clamp(eps):log() - q:clamp(eps):log()):abs():mean({ 2, 3 }) * alpha
@@ -46,7 +47,7 @@ local mfcc_options = { sample_rate = true, n_mfcc = true, n_fft = true, hop = tr
 --- Mean |difference| of the MFCC (librosa.feature.mfcc, in dB) over coefficients and frames.
 -- o: sample_rate (22050 Hz), n_mfcc (20), n_fft (2048), hop (512), n_mels (128).
 function distances.mfcc_distance(x, y, o)
-  o = spectra.check_options("mfcc_distance", o or {}, mfcc_options)
+  o = options.check("mfcc_distance", o, mfcc_options)
   local a, b, lead = pair("mfcc_distance", x, y)
   return (spectra.mfcc(a, o) - spectra.mfcc(b, o)):abs():mean({ 2, 3 }):reshape(lead)
 end
@@ -57,10 +58,10 @@ local spectral_options = { n_fft = true, hop = true, amin = true }
 -- spectra in dB, averaged over frames (Gray and Markel 1976).
 -- o: n_fft (2048), hop (512), amin (1e-10): powers below count as this much.
 function distances.log_spectral_distance(x, y, o)
-  o = spectra.check_options("log_spectral_distance", o or {}, spectral_options)
+  o = options.check("log_spectral_distance", o, spectral_options)
   local a, b, lead = pair("log_spectral_distance", x, y)
-  local options = { n_fft = o.n_fft or 2048, hop = o.hop or 512 }
-  local function level(z) return spectra.spectrogram(z, options):clamp(o.amin or 1e-10):log() end
+  local frames = { n_fft = o.n_fft or 2048, hop = o.hop or 512 }
+  local function level(z) return spectra.spectrogram(z, frames):clamp(o.amin or 1e-10):log() end
   local d = (level(a) - level(b)) * (10 / math.log(10))
   return (d * d):mean(2):sqrt():mean(2):reshape(lead)
 end
@@ -70,7 +71,7 @@ local envelope_options = { frame = true, hop = true }
 --- Root of the mean square of frames of x (..., T): (..., frames). librosa.feature.rms.
 -- o: frame (2048 samples), hop (512).
 function distances.rms_envelope(x, o)
-  o = spectra.check_options("rms_envelope", o or {}, envelope_options)
+  o = options.check("rms_envelope", o, envelope_options)
   local batch, lead = spectra.batch("rms_envelope", x)
   local frame, hop = o.frame or 2048, o.hop or 512
   local half = math.floor(frame / 2)

@@ -1,6 +1,7 @@
 --- Kaldi's filter banks (compute-fbank-feats; torchaudio.compliance.kaldi.fbank), and the pictures that
 -- the Audio Spectrogram Transformer takes.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 local filters = require "luatrain.audio.filters"
@@ -63,7 +64,7 @@ end
 -- ("povey"; "hann", "hamming", "blackman", "ones")
 -- Differentiable. An error where the signal is shorter than a frame.
 function fbank.fbank(x, o)
-  local given = spectra.check_options("fbank", o or {}, DEFAULTS)
+  local given = options.check("fbank", o, DEFAULTS)
   o = {}
   for name, value in pairs(DEFAULTS) do
     if given[name] ~= nil then o[name] = given[name] else o[name] = value end
@@ -88,7 +89,7 @@ end
 -- (frames, 128) or (B, frames, 128), as Hugging Face's ASTFeatureExtractor gives them.
 -- o: max_length (1024 frames), n_mels (128), mean (-4.2677393) and deviation (4.5689974) of AudioSet
 function fbank.ast_features(x, o)
-  o = spectra.check_options("ast_features", o or {},
+  o = options.check("ast_features", o,
     { max_length = true, n_mels = true, mean = true, deviation = true })
   local length = o.max_length or 1024
   local y = fbank.fbank(x, { n_mels = o.n_mels or 128, window = "hann" })

@@ -1,6 +1,7 @@
 --- Sound files: load, save, info; through libsndfile (WAV, AIFF, FLAC, OGG, MP3 and more).
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local Tensor = require "luatrain.tensor"
 local C, check = core.C, core.check
 
@@ -45,7 +46,7 @@ end
 -- Example: local x, rate = lt.audio.load("song.mp3", { sample_rate = 22050, mono = true })
 function file.load(path, o)
   check_path("audio.load", path)
-  o = require("luatrain.audio.spectra").check_options("audio.load", o or {}, load_options)
+  o = options.check("audio.load", o, load_options)
   local offset = count_of("offset", o.offset, 0) or 0
   local frames = count_of("frames", o.frames, 1) or -1
   local c, rate = ffi.new "lt_tensor", rate_type()
@@ -66,7 +67,7 @@ local save_options = { format = true, encoding = true, quality = true }
 -- o.quality: of vorbis, 0 to 1. Samples beyond -1 and 1 are clipped in integer encodings.
 function file.save(path, x, sample_rate, o)
   check_path("audio.save", path)
-  o = require("luatrain.audio.spectra").check_options("audio.save", o or {}, save_options)
+  o = options.check("audio.save", o, save_options)
   if not Tensor.is_tensor(x) then core.fail("audio.save: the signal is a %s, wanted a tensor", type(x)) end
   if type(sample_rate) ~= "number" or sample_rate % 1 ~= 0 then
     core.fail("audio.save: sample_rate is %s, wanted a whole number of Hz", tostring(sample_rate))

@@ -1,6 +1,7 @@
 --- Changing the sample rate.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 local spectra = require "luatrain.audio.spectra"
@@ -39,7 +40,7 @@ end
 -- A polyphase Kaiser-windowed sinc; samples beyond the ends are zeros. Differentiable.
 -- Example: y = lt.audio.resample(x, 44100, 22050)
 function resample.resample(x, from, to, o)
-  o = spectra.check_options("resample", o or {}, { quality = true })
+  o = options.check("resample", o, { quality = true })
   local quality = o.quality or "high"
   if not qualities[quality] then
     core.fail("resample: quality '%s'; there are high and fast", tostring(quality))

@@ -1,6 +1,7 @@
 --- Features of signals: STFT, spectrograms, mel, log-mel, MFCC.
 -- Signals are (T), (B, T) or (B, C, T), f32; every feature keeps the leading dimensions.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local Tensor = require "luatrain.tensor"
 local filters = require "luatrain.audio.filters"
 local stft_ops = require "luatrain.ops.stft"
@@ -9,21 +10,6 @@ local mel_ops = require "luatrain.ops.mel"
 local spectra = {}
 
 -- ---- options ------------------------------------------------------------------------------------
---- Refuses names of options that do not exist, naming the nearest.
-function spectra.check_options(what, o, known)
-  for key in pairs(o) do
-    if not known[key] then
-      local names = {}
-      for name in pairs(known) do names[#names + 1] = name end
-      table.sort(names)
-      local near = core.nearest(tostring(key), names)
-      core.fail("%s: unknown option '%s'%s", what, tostring(key),
-        near and "; did you mean '" .. near .. "'?" or "; there are " .. table.concat(names, ", "))
-    end
-  end
-  return o
-end
-
 local function set(list)
   local t = {}
   for name in list:gmatch "%S+" do t[name] = true end
@@ -109,7 +95,7 @@ local stft_options = set(FRAME_OPTIONS)
 -- "frame_length", "window"). As librosa.stft; torch.stft with pad_mode = "reflect".
 -- Differentiable.  Example: X = lt.audio.stft(x, { n_fft = 1024, hop = 256 })
 function spectra.stft(x, o)
-  o = spectra.check_options("stft", o or {}, stft_options)
+  o = options.check("stft", o, stft_options)
   local batch, lead = spectra.batch("stft", x)
   return spectra.unbatch(stft_ops.stft(batch, spectra.framing("stft", o)), lead)
 end
@@ -119,14 +105,14 @@ local istft_options = set(FRAME_OPTIONS .. "length")
 --- The signal of a spectrum x (..., bins, frames, 2): (..., T). Options as stft's, and length:
 -- samples wanted, by default hop (frames - 1) (+ n_fft where not centred). librosa.istft.
 function spectra.istft(x, o)
-  o = spectra.check_options("istft", o or {}, istft_options)
+  o = options.check("istft", o, istft_options)
   local n = x:dim()
   if n < 3 or x:size(n) ~= 2 then
     core.fail("istft: the spectrum is %s, wanted (..., bins, frames, 2)", x:shape_text())
   end
-  local options = { n_fft = 2 * (x:size(n - 2) - 1) }
-  for key, value in pairs(o) do options[key] = value end
-  local window, frames = spectra.framing("istft", options)
+  local all = { n_fft = 2 * (x:size(n - 2) - 1) }
+  for key, value in pairs(o) do all[key] = value end
+  local window, frames = spectra.framing("istft", all)
   frames.scale = 1 / frames.scale
   if stft_ops.bins(frames) ~= x:size(n - 2) then
     core.fail("istft: the spectrum has %d bins, n_fft %d gives %d", x:size(n - 2),
@@ -157,7 +143,7 @@ end
 --- |X|^power of x (..., T): (..., 1 + n_fft / 2, frames). Options as stft's, and power (2; or 1).
 -- Differentiable.
 function spectra.spectrogram(x, o)
-  o = spectra.check_options("spectrogram", o or {}, spectrogram_options)
+  o = options.check("spectrogram", o, spectrogram_options)
   local batch, lead = spectra.batch("spectrogram", x)
   local window, frames = spectra.framing("spectrogram", o)
   return spectra.unbatch(mel_ops.spectrogram(batch, window, frames, mel_ops.log "none",
@@ -211,7 +197,7 @@ Mel.__index = Mel
 -- As librosa.feature.melspectrogram and power_to_db. torchaudio's MelSpectrogram is
 -- { scale = "htk", pad_mode = "reflect", sample_rate = 16000, n_fft = 400, hop = 200 }.
 function spectra.Mel(o)
-  o = spectra.check_options("mel", o or {}, mel_options)
+  o = options.check("mel", o, mel_options)
   local keep = require("luatrain.scope").keep
   local self = setmetatable({ options = o, power = power_of("mel", o), log = log_of("mel", o) }, Mel)
   self.window, self.frames = spectra.framing("mel", o, 512)
@@ -260,9 +246,9 @@ end
 --- Log-mel of x (..., T): (..., n_mels, frames). Options as Mel's; form is "log1p" by default.
 -- Example: lt.audio.log_mel(x, { sample_rate = 22050, form = "db" })
 function spectra.log_mel(x, o)
-  local options = { form = "log1p" }
-  for key, value in pairs(o or {}) do options[key] = value end
-  return cached(options)(x)
+  local all = { form = "log1p" }
+  for key, value in pairs(o or {}) do all[key] = value end
+  return cached(all)(x)
 end
 
 local mfcc_options = set(MEL_OPTIONS .. "n_mfcc lifter ref amin top_db")
@@ -270,14 +256,14 @@ local mfcc_options = set(MEL_OPTIONS .. "n_mfcc lifter ref amin top_db")
 --- MFCC of x (..., T): (..., n_mfcc, frames): orthonormal DCT-II of the log-mel in dB.
 -- o: n_mfcc (20), lifter (0), and Mel's options. librosa.feature.mfcc.
 function spectra.mfcc(x, o)
-  o = spectra.check_options("mfcc", o or {}, mfcc_options)
-  local options = { form = "db" }
+  o = options.check("mfcc", o, mfcc_options)
+  local all = { form = "db" }
   for key, value in pairs(o) do
-    if key ~= "n_mfcc" and key ~= "lifter" then options[key] = value end
+    if key ~= "n_mfcc" and key ~= "lifter" then all[key] = value end
   end
   local n_mfcc, n_mels = whole("mfcc", "n_mfcc", o.n_mfcc or 20), o.n_mels or 128
   if n_mfcc > n_mels then core.fail("mfcc: n_mfcc %d is more than n_mels %d", n_mfcc, n_mels) end
-  return filters.dct(n_mfcc, n_mels, o.lifter):matmul(cached(options)(x))
+  return filters.dct(n_mfcc, n_mels, o.lifter):matmul(cached(all)(x))
 end
 
 return spectra

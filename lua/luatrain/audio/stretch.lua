@@ -4,33 +4,17 @@
 -- is recorded for gradients.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local op = require "luatrain.op"
-local random = require "luatrain.random"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
+local draw = require "luatrain.audio.draw"
 local spectra = require "luatrain.audio.spectra"
 local resample = require "luatrain.ops.resample"
 local vocoder = require "luatrain.ops.vocoder"
 local C, check = core.C, core.check
 
 local stretch = {}
-
--- A number, or one drawn uniformly from a pair {low, high}.
-local function drawn(what, value, o)
-  if type(value) ~= "table" then
-    if type(value) ~= "number" or value ~= value then
-      core.fail("%s: wanted a number or {low, high}", what)
-    end
-    return value
-  end
-  local low, high = value[1], value[2]
-  if type(low) ~= "number" or type(high) ~= "number" or not (low <= high) then
-    core.fail("%s: wanted a number or {low, high}", what)
-  end
-  local t = Tensor.empty { 1 }
-  check(C.lt_uniform(t.c, (o.generator or random.default).state.c, 0, 1))
-  return low + (high - low) * t:item()
-end
 
 local function check_rate(what, rate)
   if not (rate >= 1 / 16 and rate <= 16) then
@@ -50,9 +34,9 @@ local function known(more)
 end
 
 local function framing(o)
-  local options = {}
-  for _, name in ipairs(FRAMES) do options[name] = o[name] end
-  return options
+  local given = {}
+  for _, name in ipairs(FRAMES) do given[name] = o[name] end
+  return given
 end
 
 -- To the nearest whole number, halves to the even one, as Python does.
@@ -79,10 +63,10 @@ function stretch.phase_vocoder(x, rate)
 end
 
 local function stretched(batch, rate, o)
-  local options = framing(o)
-  local spectrum = spectra.stft(batch, options)
-  options.length = math.max(1, round(batch:size(2) / rate))
-  return spectra.istft(vocoder.phase_vocoder(spectrum, rate), options)
+  local given = framing(o)
+  local spectrum = spectra.stft(batch, given)
+  given.length = math.max(1, round(batch:size(2) / rate))
+  return spectra.istft(vocoder.phase_vocoder(spectrum, rate), given)
 end
 
 --- x (..., T) `rate` times as fast at the same pitch: (..., round(T / rate)), and the rate. rate: a number,
@@ -91,8 +75,8 @@ end
 -- generator.
 -- librosa.effects.time_stretch.  Example: y, rate = lt.audio.time_stretch(x, { 0.9, 1.1 })
 function stretch.time_stretch(x, rate, o)
-  o = spectra.check_options("time_stretch", o or {}, known())
-  rate = check_rate("time_stretch", drawn("time_stretch: rate", rate, o))
+  o = options.check("time_stretch", o, known())
+  rate = check_rate("time_stretch", draw.one("time_stretch: rate", rate, o))
   local y = op.no_grad(function()
     local batch, lead = spectra.batch("time_stretch", x)
     return spectra.unbatch(stretched(batch, rate, o), lead)
@@ -140,8 +124,8 @@ end
 -- librosa.effects.pitch_shift, whose resampler (soxr) cuts off a little lower.
 -- Example: y, steps = lt.audio.pitch_shift(x, { -0.1, 0.1 })
 function stretch.pitch_shift(x, steps, o)
-  o = spectra.check_options("pitch_shift", o or {}, known { "bins_per_octave" })
-  steps = drawn("pitch_shift: steps", steps, o)
+  o = options.check("pitch_shift", o, known { "bins_per_octave" })
+  steps = draw.one("pitch_shift: steps", steps, o)
   local rate = check_rate("pitch_shift", 2 ^ (-steps / (o.bins_per_octave or 12)))
   local y = op.no_grad(function()
     local batch, lead = spectra.batch("pitch_shift", x)

@@ -40,9 +40,7 @@ end
 
 local function audio(path)
   local facts = require("luatrain.audio").info(path)
-  local names = {}
-  for name in pairs(facts) do names[#names + 1] = name end
-  table.sort(names)
+  local names = core.sorted_keys(facts)
   print(path)
   for _, name in ipairs(names) do
     if type(facts[name]) ~= "table" then print(("  %-12s %s"):format(name, tostring(facts[name]))) end

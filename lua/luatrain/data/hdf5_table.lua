@@ -1,18 +1,17 @@
 --- A data set over an HDF5 file: every field is a data set with one row a sample.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local failure = require "luatrain.failure"
 local hdf5 = require "luatrain.data.hdf5"
 local dataset = require "luatrain.data.dataset"
 
 local hdf5_table = {}
 
-local options_known = {"fields", "window"}
+local OPTIONS = {fields = true, window = true}
 
 -- The data sets of the fields, all with the same number of rows.
 local function open_fields(file, fields)
-  local sets, names, count, first = {}, {}, nil, nil
-  for field in pairs(fields) do names[#names + 1] = field end
-  table.sort(names)
+  local sets, names, count, first = {}, core.sorted_keys(fields), nil, nil
   for _, field in ipairs(names) do
     local name = fields[field]
     local set = file:expect(name)
@@ -120,18 +119,14 @@ end
 -- chunks in random order and mixes the samples of a window of them: each chunk is decoded once an
 -- epoch. The order depends on seed and epoch only.
 -- @param path    the file
--- @param options fields = {name in the sample = data set}; window: chunks mixed with each other
+-- @param given fields = {name in the sample = data set}; window: chunks mixed with each other
 --   (default: as many as fit into the cache twice; false: plain random order)
-function hdf5_table.table(path, options)
-  for name in pairs(options) do
-    if name ~= "fields" and name ~= "window" then
-      core.fail("hdf5.table: unknown option '%s'%s", name, failure.suggest(name, options_known))
-    end
-  end
+function hdf5_table.table(path, given)
+  options.check("hdf5.table", given, OPTIONS)
   local file = hdf5.open(path)
-  local sets, count = open_fields(file, options.fields or {})
-  local column = columns(file, sets, options.fields)
-  local group, window = grouping(sets, count, options.window)
+  local sets, count = open_fields(file, given.fields or {})
+  local column = columns(file, sets, given.fields)
+  local group, window = grouping(sets, count, given.window)
   local types = {}
   for field, set in pairs(sets) do
     if set.kind == "tensor" and #set.shape == 1 then types[field] = set.dtype end

@@ -1,7 +1,7 @@
 --- Writing HDF5 files: whole, under a temporary name until they are on the disk.
 local ffi = require "ffi"
 local core = require "luatrain.core"
-local failure = require "luatrain.failure"
+local options = require "luatrain.options"
 local Tensor = require "luatrain.tensor"
 local C, check = core.C, core.check
 
@@ -12,17 +12,8 @@ Writer.__index = Writer
 local Sink = {}
 Sink.__index = Sink
 
-local options_known = {"shape", "dtype", "chunk", "gzip", "shuffle", "fletcher32", "replace"}
-
-local function check_options(options)
-  for name in pairs(options) do
-    local known = false
-    for _, other in ipairs(options_known) do known = known or other == name end
-    if not known then
-      core.fail("hdf5: unknown option '%s'%s", tostring(name), failure.suggest(tostring(name), options_known))
-    end
-  end
-end
+local OPTIONS = {shape = true, dtype = true, chunk = true, gzip = true, shuffle = true, fletcher32 = true,
+  replace = true}
 
 local function handle_of(self)
   if self.handle == nil then core.fail("%s: this file has been written", self.path) end
@@ -42,38 +33,38 @@ end
 
 --- A data set to be filled row by row; groups on its way ("params/continuous") are made.
 -- @param name    its name
--- @param options shape {N, ...}; dtype "f32" (f64 f16 i64 i32 u8 bool); chunk {rows, ...}: without it
+-- @param given shape {N, ...}; dtype "f32" (f64 f16 i64 i32 u8 bool); chunk {rows, ...}: without it
 --   the rows lie one behind the other, fastest to read at random (default with a filter: whole rows,
 --   about a megabyte); gzip level 1 to 9; shuffle (bytes of equal weight together: smaller numbers),
 --   fletcher32 (checksums); replace: one of this name may be there
 -- @return a sink: sink:append(tensor (n, ...)) until all N rows are there
-function Writer:dataset(name, options)
-  check_options(options)
-  if type(options.shape) ~= "table" or #options.shape < 1 or #options.shape > 8 then
+function Writer:dataset(name, given)
+  options.check("hdf5", given, OPTIONS)
+  if type(given.shape) ~= "table" or #given.shape < 1 or #given.shape > 8 then
     core.fail("hdf5: '%s' needs shape = {rows, ...} of 1 to 8 sizes", name)
   end
   local layout = ffi.new "lt_hdf5_layout"
-  local dtype = Tensor.dtype_code[options.dtype or "f32"]
-  if not dtype then core.fail("hdf5: unknown dtype '%s'", tostring(options.dtype)) end
-  layout.dtype, layout.ndim = dtype, #options.shape
-  layout.gzip = options.gzip == true and 4 or options.gzip or 0
-  layout.shuffle, layout.fletcher32 = options.shuffle and 1 or 0, options.fletcher32 and 1 or 0
-  layout.replace = options.replace and 1 or 0
-  local chunk = options.chunk
-  if not chunk and (options.gzip or options.shuffle or options.fletcher32) then
-    chunk = default_chunk(options.shape, C.lt_dtype_size(dtype))
+  local dtype = Tensor.dtype_code[given.dtype or "f32"]
+  if not dtype then core.fail("hdf5: unknown dtype '%s'", tostring(given.dtype)) end
+  layout.dtype, layout.ndim = dtype, #given.shape
+  layout.gzip = given.gzip == true and 4 or given.gzip or 0
+  layout.shuffle, layout.fletcher32 = given.shuffle and 1 or 0, given.fletcher32 and 1 or 0
+  layout.replace = given.replace and 1 or 0
+  local chunk = given.chunk
+  if not chunk and (given.gzip or given.shuffle or given.fletcher32) then
+    chunk = default_chunk(given.shape, C.lt_dtype_size(dtype))
   end
-  if chunk and #chunk ~= #options.shape then
-    core.fail("hdf5: '%s' has %d dimensions, its chunk %d", name, #options.shape, #chunk)
+  if chunk and #chunk ~= #given.shape then
+    core.fail("hdf5: '%s' has %d dimensions, its chunk %d", name, #given.shape, #chunk)
   end
-  for d = 1, #options.shape do
-    layout.shape[d - 1] = options.shape[d]
+  for d = 1, #given.shape do
+    layout.shape[d - 1] = given.shape[d]
     layout.chunk[d - 1] = chunk and chunk[d] or 0
   end
   local out = ffi.new "lt_hdf5_sink *[1]"
   check(C.lt_hdf5_sink_open(out, handle_of(self), name, layout))
-  return setmetatable({writer = self, sink = out[0], name = name, shape = options.shape,
-    dtype = options.dtype or "f32"}, Sink)
+  return setmetatable({writer = self, sink = out[0], name = name, shape = given.shape,
+    dtype = given.dtype or "f32"}, Sink)
 end
 
 --- Appends rows (n, ...) of the sink's dtype.
@@ -92,16 +83,16 @@ function Sink:size()
   return tonumber(C.lt_hdf5_sink_rows(self.sink))
 end
 
---- Writes a whole tensor; options as in :dataset, without shape and dtype.
-function Writer:tensor(name, tensor, options)
+--- Writes a whole tensor; given as in :dataset, without shape and dtype.
+function Writer:tensor(name, tensor, given)
   local all = {shape = tensor:size(), dtype = tensor:dtype()}
-  for key, value in pairs(options or {}) do all[key] = value end
+  for key, value in pairs(given or {}) do all[key] = value end
   self:dataset(name, all):append(tensor)
 end
 
 --- Writes a list of strings, of fixed length in the file (h5py: "S<length>").
--- @param options {replace = true}
-function Writer:strings(name, list, options)
+-- @param given {replace = true}
+function Writer:strings(name, list, given)
   local width = 1
   for i, text in ipairs(list) do
     if type(text) ~= "string" or text:find "%z" then
@@ -112,7 +103,7 @@ function Writer:strings(name, list, options)
   local block = ffi.new("char[?]", math.max(1, #list * width))
   for i, text in ipairs(list) do ffi.copy(block + (i - 1) * width, text, #text) end
   check(C.lt_hdf5_write_strings(handle_of(self), name, block, #list, width,
-    options ~= nil and options.replace == true))
+    given ~= nil and given.replace == true))
 end
 
 local function write_list(self, path, name, value)
@@ -147,9 +138,7 @@ end
 --- Sets attributes of a group or data set ("/" is the root): strings, numbers, booleans, and lists of
 -- one of these. Whole numbers are stored as integers. Attributes of these names are replaced.
 function Writer:attributes(path, attributes)
-  local names = {}
-  for name in pairs(attributes) do names[#names + 1] = name end
-  table.sort(names)
+  local names = core.sorted_keys(attributes)
   for _, name in ipairs(names) do write_list(self, path, name, attributes[name]) end
 end
 

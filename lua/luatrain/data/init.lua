@@ -10,6 +10,7 @@
 --   data.csv(path, {types = {...}})     header line names the fields
 --   data.name_share(name)               0 to 1, of the name only: splits that stay when data are added
 --   data.hdf5                           HDF5 files: open, write, extend, shards, table, check
+--   data.skipped(folder)                what could not be used when a data set was made
 --   set:map(function(sample) return sample end)      random numbers drawn inside depend on
 --                                                    (seed, epoch, index) only: lt.rand and math.random
 --   set:filter(f)  set:select({1, 5, 9})  set:take(n)  set:shuffle(seed)  set:concat(other, ...)
@@ -35,6 +36,7 @@ local data = {
   name_share = files.name_share,
   loader = require("luatrain.data.loader").new,
   hdf5 = require "luatrain.data.hdf5",
+  skipped = require "luatrain.data.skipped",
 }
 
 --- Says, inside a map, that this sample is damaged: the loader passes over it, counts it and lists the

@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local buffer = require "string.buffer"
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local failure = require "luatrain.failure"
 local worker = require "luatrain.data.worker"
 local C, check = core.C, core.check
@@ -11,8 +12,8 @@ local Loader = {}
 Loader.__index = Loader
 local loader = {}
 
-local options_known = {"batch_size", "shuffle", "seed", "drop_last", "workers", "source", "prefetch",
-  "max_damaged"}
+local DEFAULTS = {batch_size = 1, shuffle = false, seed = 1, drop_last = false, workers = 0,
+  source = options.none, prefetch = 2, max_damaged = 0.05}
 
 --- Makes a loader over a data set. Options:
 --   batch_size 1, shuffle false, seed 1, drop_last false (leave out a shorter last batch),
@@ -21,29 +22,11 @@ local options_known = {"batch_size", "shuffle", "seed", "drop_last", "workers", 
 --     recipe, {recipe = path, config = config, part = "train"},
 --   prefetch 2: batches under way for each worker,
 --   max_damaged 0.05: share of the samples that may be damaged before it is an error.
-function loader.new(set, options)
-  for name in pairs(options) do
-    local known = false
-    for _, other in ipairs(options_known) do known = known or other == name end
-    if not known then
-      core.fail("loader: unknown option '%s'%s", name, failure.suggest(name, options_known))
-    end
-  end
-  local self = setmetatable({
-    set = set,
-    batch_size = options.batch_size or 1,
-    shuffle = options.shuffle or false,
-    seed = options.seed or 1,
-    drop_last = options.drop_last or false,
-    workers = options.workers or 0,
-    source = options.source,
-    prefetch = options.prefetch or 2,
-    max_damaged = options.max_damaged or 0.05,
-    damaged = {},        -- list of {index, id, text}, each sample once
-    is_damaged = {},     -- by index
-    seen = 0,
-    number = 0,          -- of the batch delivered last, from 1 within its epoch
-  }, Loader)
+function loader.new(set, given)
+  local self = setmetatable(options.read("loader", given, DEFAULTS), Loader)
+  self.set = set
+  self.damaged, self.is_damaged = {}, {}   -- list of {index, id, text}, each sample once; by index
+  self.seen, self.number = 0, 0            -- of the batch delivered last, from 1 within its epoch
   if self.batch_size < 1 or self.batch_size % 1 ~= 0 then
     core.fail("loader: batch_size is %s, wanted a whole number from 1", tostring(self.batch_size))
   end

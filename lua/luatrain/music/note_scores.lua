@@ -21,6 +21,7 @@
 -- Karp 1973, in Eppstein's form), so that overlaps and velocities are the same too.
 
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 
 local scores = {}
 
@@ -238,27 +239,17 @@ local function check(notes, what)
   return velocities
 end
 
-local function settings(options)
-  local o = {}
-  for name, value in pairs(DEFAULTS) do o[name] = value end
-  for name, value in pairs(options or {}) do
-    if DEFAULTS[name] == nil then core.fail("note scores: there is no option '%s'", tostring(name)) end
-    o[name] = value
-  end
-  return o
-end
-
 --- Scores of an estimate against the truth, both lists of notes {start, stop (seconds), pitch (MIDI number,
 -- fractions are allowed), velocity}, in any order, as lt.midi.read gives them. Notes that last no time are
 -- an error.
--- @param options {onset_tolerance = 0.05 (seconds), pitch_tolerance = 50 (cents), offset_ratio = 0.2 (of
+-- @param given {onset_tolerance = 0.05 (seconds), pitch_tolerance = 50 (cents), offset_ratio = 0.2 (of
 --   the true length), offset_minimum = 0.05 (seconds), velocity_tolerance = 0.1}
 -- @return table with a field for each of scores.names, {p = precision, r = recall, f = F1, overlap = mean
 --   overlap of the pairs, pairs = list of {truth, estimate}, in the order of the truth}; all 0 where either
 --   has no note. `velocity` and `onset_velocity` are missing where a note has no velocity. Also `truth` and
 --   `estimate`, the numbers of notes.
-function scores.evaluate(truth, estimate, options)
-  local o = settings(options)
+function scores.evaluate(truth, estimate, given)
+  local o = options.read("note scores", given, DEFAULTS)
   local loud = check(truth, "truth")
   loud = check(estimate, "estimate") and loud
   local function matched(field, reach, fits)

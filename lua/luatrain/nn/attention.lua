@@ -4,7 +4,7 @@ local lt = require "luatrain"
 local core = require "luatrain.core"
 local tensor = require "luatrain.tensor"
 local init = require "luatrain.nn.initialize"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local linear = require "luatrain.nn.linear"
 local Module = require "luatrain.nn.module"
 

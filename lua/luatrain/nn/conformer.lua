@@ -2,7 +2,7 @@
 
 local lt = require "luatrain"
 local core = require "luatrain.core"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local activation = require "luatrain.nn.activation"
 local attention = require "luatrain.nn.attention"
 local container = require "luatrain.nn.container"

@@ -4,7 +4,7 @@ local ffi = require "ffi"
 local lt = require "luatrain"
 local core = require "luatrain.core"
 local tensor = require "luatrain.tensor"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 
 local C, fail = core.C, core.fail
 
@@ -218,7 +218,7 @@ function decoder_cache.decoder_cache(decoder, memory, given)
   lt.no_grad(lt.op.autocast, false, function()
     if not attention.batch_first then memory = memory:transpose(1, 2) end
     local weights = packed_weights(decoder, o.output, fixed)
-    self._weights = { shape = shape_of(decoder, o.output, fixed), weights = weights.weights,
+    self._weights = { shape = weights.shape, weights = weights.weights,
       vectors = weights.vectors, pace = weights.pace, words = o.embedding and o.embedding.weight:detach(),
       places = o.positions and o.positions:contiguous() }
     self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,

@@ -4,7 +4,7 @@
 local ffi = require "ffi"
 local core = require "luatrain.core"
 local scope = require "luatrain.scope"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 
 local C, check, fail = core.C, core.check, core.fail
 

@@ -5,7 +5,7 @@ local lt = require "luatrain"
 local core = require "luatrain.core"
 local tensor = require "luatrain.tensor"
 local init = require "luatrain.nn.initialize"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local Module = require "luatrain.nn.module"
 
 local C, check, fail = core.C, core.check, core.fail

@@ -1,7 +1,7 @@
 -- pool: pooling and flattening as modules (torch.nn.MaxPool2d and its kin).
 
 local lt = require "luatrain"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local Module = require "luatrain.nn.module"
 
 local pool = {}

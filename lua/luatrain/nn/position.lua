@@ -4,7 +4,7 @@ local ffi = require "ffi"
 local core = require "luatrain.core"
 local tensor = require "luatrain.tensor"
 local init = require "luatrain.nn.initialize"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local dropout = require "luatrain.nn.dropout"
 local Module = require "luatrain.nn.module"
 

@@ -2,7 +2,7 @@
 
 local lt = require "luatrain"
 local init = require "luatrain.nn.initialize"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local conv = require "luatrain.nn.conv"
 local norm = require "luatrain.nn.norm"
 local pool = require "luatrain.nn.pool"

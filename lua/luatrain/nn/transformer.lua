@@ -1,7 +1,7 @@
 -- transformer: encoder and decoder layers and stacks (Vaswani et al. 2017; torch.nn's names).
 
 local core = require "luatrain.core"
-local options = require "luatrain.nn.options"
+local options = require "luatrain.options"
 local attention = require "luatrain.nn.attention"
 local container = require "luatrain.nn.container"
 local dropout = require "luatrain.nn.dropout"

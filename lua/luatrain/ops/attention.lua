@@ -1,5 +1,6 @@
 --- Scaled dot-product attention without the matrix of scores.
 local core = require "luatrain.core"
+local options = require "luatrain.options"
 local op = require "luatrain.op"
 local random = require "luatrain.random"
 local Tensor = require "luatrain.tensor"
@@ -84,17 +85,7 @@ local names = { attn_mask = "mask", mask = "mask", is_causal = "causal", causal 
 -- Options checked and completed for scores (B, H, L, S).
 local function complete(name, given, B, H, L, S, depth)
   local o = { scale = 1 / math.sqrt(depth), dropout = 0, causal = false, generator = random.default }
-  for key, value in pairs(given or {}) do
-    local field = names[key]
-    if not field then
-      local list = {}
-      for k in pairs(names) do list[#list + 1] = k end
-      local near = core.nearest(tostring(key), list)
-      core.fail("%s: unknown option '%s'%s", name, tostring(key),
-        near and ("; did you mean '%s'?"):format(near) or "")
-    end
-    o[field] = value
-  end
+  for key, value in pairs(options.check(name, given, names)) do o[names[key]] = value end
   if o.mask then
     if o.mask.requires_grad then core.fail("%s: the mask has no gradient; detach() it", name) end
     if o.mask:dtype() == "bf16" then o.mask = o.mask:cast "f32" end
@@ -118,24 +109,24 @@ end
 -- (or causal): query i sees keys 1 .. i; dropout_p (or dropout) of the weights, from generator;
 -- scale (1 / sqrt(D)). A query that may see nothing gives zeros. Masks have no gradient.
 --   lt.scaled_dot_product_attention(q, k, v, { is_causal = true })
-function functions.scaled_dot_product_attention(q, k, v, options)
+function functions.scaled_dot_product_attention(q, k, v, given)
   local name = "scaled_dot_product_attention"
   check_heads(name, "q", q)
   check_heads(name, "k", k)
   check_heads(name, "v", v)
   return attention(q, k, v,
-    complete(name, options, q:size(1), q:size(2), q:size(3), k:size(3), q:size(4)))
+    complete(name, given, q:size(1), q:size(2), q:size(3), k:size(3), q:size(4)))
 end
 
 --- Self-attention from one projection x (B, L, 3, H, D) that holds q, k and v: (B, L, H, D). Nothing
 -- is copied on the way, and x gets one gradient. Options as above.
 --   local y = lt.packed_attention(lt.linear(x, w, b):reshape(B, L, 3, H, -1)):reshape(B, L, -1)
-function functions.packed_attention(x, options)
+function functions.packed_attention(x, given)
   if x:dim() ~= 5 or x:size(3) ~= 3 then
     core.fail("packed_attention: x is %s; it must be (batch, length, 3, heads, depth)",
       x:shape_text())
   end
-  return packed(x, complete("packed_attention", options, x:size(1), x:size(4), x:size(2),
+  return packed(x, complete("packed_attention", given, x:size(1), x:size(4), x:size(2),
     x:size(2), x:size(5)))
 end
 

@@ -2,27 +2,18 @@
 -- Options are a trailing table; reduction is "mean" (default), "sum" or "none".
 local core = require "luatrain.core"
 local op = require "luatrain.op"
+local options = require "luatrain.options"
 local Tensor = require "luatrain.tensor"
 local C, check = core.C, core.check
 
 local functions = {}
 local reductions = { none = 0, mean = 1, sum = 2 }
 
--- Options of one call: unknown names and values are refused. known: name -> default.
+-- Options of one call over `known`, the defaults of those that this loss has besides weight and reduction.
 local function options_of(name, given, known)
-  local o = {}
-  for key, default in pairs(known) do o[key] = default end
-  for key, value in pairs(given or {}) do
-    if known[key] == nil and key ~= "weight" and key ~= "reduction" then
-      local names = { "weight", "reduction" }
-      for k in pairs(known) do names[#names + 1] = k end
-      local near = core.nearest(tostring(key), names)
-      core.fail("%s: unknown option '%s'%s", name, tostring(key),
-        near and ("; did you mean '%s'?"):format(near) or "")
-    end
-    o[key] = value
-  end
-  o.code = reductions[o.reduction or "mean"]
+  known.weight, known.reduction = options.none, "mean"
+  local o = options.read(name, given, known)
+  o.code = reductions[o.reduction]
   if not o.code then
     core.fail("%s: reduction is '%s'; there are mean, sum and none", name, tostring(o.reduction))
   end
@@ -98,8 +89,8 @@ end
 -- distribution into the target; reduction. "mean" divides by the sum of the target classes' weights
 -- (by the number of rows for probabilities). A target that is no class is an error.
 --   lt.cross_entropy(logits, labels, {label_smoothing = 0.1})
-function functions.cross_entropy(x, target, options)
-  local o = options_of("cross_entropy", options, { ignore_index = -100, label_smoothing = 0 })
+function functions.cross_entropy(x, target, given)
+  local o = options_of("cross_entropy", given, { ignore_index = -100, label_smoothing = 0 })
   local batch, labels, single = class_arguments("cross_entropy", x, target)
   local loss = cross_entropy(batch, labels, o.weight, o.ignore_index, o.label_smoothing, o.code)
   return single and loss:reshape({}) or loss
@@ -107,8 +98,8 @@ end
 
 --- Minus x (N, C, d...) at the target class, for log-probabilities x. Options: weight,
 -- ignore_index (-100), reduction, as for cross_entropy.
-function functions.nll_loss(x, target, options)
-  local o = options_of("nll_loss", options, { ignore_index = -100 })
+function functions.nll_loss(x, target, given)
+  local o = options_of("nll_loss", given, { ignore_index = -100 })
   local batch, labels, single = class_arguments("nll_loss", x, target)
   local loss = nll_loss(batch, labels, o.weight, o.ignore_index, o.code)
   return single and loss:reshape({}) or loss
@@ -144,8 +135,8 @@ local pointwise = op.define {
   end,
 }
 
-local function call(name, kind, x, target, options, known)
-  local o = options_of(name, options, known or {})
+local function call(name, kind, x, target, given, known)
+  local o = options_of(name, given, known or {})
   local weight = o.weight and o.weight:detach():expand(x:size())
   local pos_weight = o.pos_weight and o.pos_weight:detach():expand(x:size())
   return pointwise(x, target, weight, pos_weight, tonumber(kind), o.code,
@@ -153,48 +144,48 @@ local function call(name, kind, x, target, options, known)
 end
 
 --- Squared difference of x and target (one shape). Options: weight, reduction.
-function functions.mse_loss(x, target, options)
-  return call("mse_loss", C.LT_LOSS_MSE, x, target, options)
+function functions.mse_loss(x, target, given)
+  return call("mse_loss", C.LT_LOSS_MSE, x, target, given)
 end
 
 --- Absolute difference. Options: weight, reduction.
-function functions.l1_loss(x, target, options)
-  return call("l1_loss", C.LT_LOSS_L1, x, target, options)
+function functions.l1_loss(x, target, given)
+  return call("l1_loss", C.LT_LOSS_L1, x, target, given)
 end
 
 --- d^2 / (2 beta) for |d| < beta (1), else |d| - beta / 2. Options: beta, weight, reduction.
-function functions.smooth_l1_loss(x, target, options)
-  return call("smooth_l1_loss", C.LT_LOSS_SMOOTH_L1, x, target, options, { beta = 1 })
+function functions.smooth_l1_loss(x, target, given)
+  return call("smooth_l1_loss", C.LT_LOSS_SMOOTH_L1, x, target, given, { beta = 1 })
 end
 
 --- d^2 / 2 for |d| < delta (1), else delta (|d| - delta / 2). Options: delta, weight, reduction.
-function functions.huber_loss(x, target, options)
-  return call("huber_loss", C.LT_LOSS_HUBER, x, target, options, { delta = 1 })
+function functions.huber_loss(x, target, given)
+  return call("huber_loss", C.LT_LOSS_HUBER, x, target, given, { delta = 1 })
 end
 
 --- -(t log x + (1 - t) log(1 - x)) of probabilities x; logarithms stop at -100. Options: weight
 -- (broadcasts to x), reduction. Prefer binary_cross_entropy_with_logits.
-function functions.binary_cross_entropy(x, target, options)
-  return call("binary_cross_entropy", C.LT_LOSS_BCE, x, target, options)
+function functions.binary_cross_entropy(x, target, given)
+  return call("binary_cross_entropy", C.LT_LOSS_BCE, x, target, given)
 end
 
 --- Binary cross entropy of sigmoid(x), computed stably from the logits x. Options: weight;
 -- pos_weight p multiplies the positive part, p t log sigmoid(x), both broadcast to x; reduction.
-function functions.binary_cross_entropy_with_logits(x, target, options)
-  return call("binary_cross_entropy_with_logits", C.LT_LOSS_BCE_LOGITS, x, target, options,
+function functions.binary_cross_entropy_with_logits(x, target, given)
+  return call("binary_cross_entropy_with_logits", C.LT_LOSS_BCE_LOGITS, x, target, given,
     { pos_weight = false })
 end
 
 --- target (log target - x) for log-probabilities x. Options: log_target (false) when target holds
 -- log-probabilities too; reduction, also "batchmean": the sum divided by x:size(1), which is the
 -- divergence; "mean" divides by all elements.
-function functions.kl_div(x, target, options)
-  local given, divisor = {}, x:numel()
-  for key, value in pairs(options or {}) do given[key] = value end
-  if given.reduction == "batchmean" then
-    given.reduction, divisor = "mean", x:size(1)
+function functions.kl_div(x, target, given)
+  local all, divisor = {}, x:numel()
+  for key, value in pairs(given or {}) do all[key] = value end
+  if all.reduction == "batchmean" then
+    all.reduction, divisor = "mean", x:size(1)
   end
-  local o = options_of("kl_div", given, { log_target = false })
+  local o = options_of("kl_div", all, { log_target = false })
   local kind = o.log_target and C.LT_LOSS_KL_DIV_LOG or C.LT_LOSS_KL_DIV
   local weight = o.weight and o.weight:detach():expand(x:size())
   return pointwise(x, target, weight, nil, tonumber(kind), o.code, 1, divisor)

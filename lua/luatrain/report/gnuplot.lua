@@ -22,6 +22,19 @@ function gnuplot.number(value)
   return ("%.9g"):format(value)
 end
 
+--- "set xtics ('a' 1, 'b' 2)" for the axis "x" or "y", of a list of texts or of {position, text}; how: more
+-- words for gnuplot, such as "rotate by 90 right".
+function gnuplot.ticks(axis, labels, how)
+  local parts = {}
+  for i, label in ipairs(labels) do
+    local at, text = i, label
+    if type(label) == "table" then at, text = label[1], label[2] end
+    -- gnuplot reads a tick's text as a format of its place.
+    parts[i] = gnuplot.quote((tostring(text):gsub("%%", "%%%%"))) .. " " .. gnuplot.number(at)
+  end
+  return ("set %stics %s (%s)"):format(axis, how or "", table.concat(parts, ", "))
+end
+
 --- The first lines of a script for a picture of so many pixels.
 function gnuplot.head(width, height)
   return {

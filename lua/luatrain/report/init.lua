@@ -14,12 +14,13 @@ local fs = require "luatrain.fs"
 local gnuplot = require "luatrain.report.gnuplot"
 local json = require "luatrain.json"
 local Tensor = require "luatrain.tensor"
-local draw, number_text, quote = gnuplot.draw, gnuplot.number, gnuplot.quote
+local web = require "luatrain.report.web"
+local draw, number_text, quote, escape = gnuplot.draw, gnuplot.number, gnuplot.quote, web.escape
 
 local report = {
   available = gnuplot.available,
   panel = require "luatrain.report.panel",
-  web = require "luatrain.report.web",
+  web = web,
 }
 
 --- A picture of several plots: see luatrain.report.panel.
@@ -95,14 +96,10 @@ function report.matrix(path, counts, options)
   local lines = head({title = options.title, x = options.x or "predicted", y = options.y or "true",
     width = options.width, height = options.height}, 300 + 22 * #rows, 250 + 22 * #rows)
   if options.labels then
-    local ticks = {}
-    for i, label in ipairs(options.labels) do
-      -- gnuplot reads a tick's text as a format of its place.
-      ticks[i] = ("%s %d"):format(quote((tostring(label):gsub("%%", "%%%%"))), i - 1)
-    end
-    local text = table.concat(ticks, ", ")
-    lines[#lines + 1] = "set xtics rotate by 90 right (" .. text .. ")"
-    lines[#lines + 1] = "set ytics (" .. text .. ")"
+    local places = {}
+    for i, label in ipairs(options.labels) do places[i] = {i - 1, label} end
+    lines[#lines + 1] = gnuplot.ticks("x", places, "rotate by 90 right")
+    lines[#lines + 1] = gnuplot.ticks("y", places)
   end
   lines[#lines + 1] = ("set xrange [-0.5:%g]\nset yrange [%g:-0.5]"):format(#rows - 0.5, #rows - 0.5)
   lines[#lines + 1] = "set cbrange [0:1]\nset palette defined (0 'white', 0.5 '#6baed6', 1 '#08306b')"
@@ -125,10 +122,6 @@ end
 
 -- ---- a run's report -----------------------------------------------------------------------------
 
-local function escape(text)
-  return (text:gsub("[&<>]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}))
-end
-
 --- The columns of a history by what they measure: {loss = {train = {...}, val = {...}}, ...}; gaps are NaN.
 function report.by_metric(history)
   local plots = {}
@@ -145,9 +138,7 @@ function report.by_metric(history)
 end
 
 local function last_row(history)
-  local names, rows = {}, {}
-  for name in pairs(history) do names[#names + 1] = name end
-  table.sort(names)
+  local names, rows = core.sorted_keys(history), {}
   for _, name in ipairs(names) do
     local column = history[name]
     local value = column[#column]

@@ -54,18 +54,6 @@ local function range(from, to)
   return ("[%s:%s]"):format(from and number(from) or "*", to and number(to) or "*")
 end
 
--- "set xtics ('a' 1, 'b' 2)" for labels = {[position] = text} or a list of {position, text}.
-local function ticks(axis, labels, how)
-  local parts = {}
-  for i, label in ipairs(labels) do
-    local at, text = i, label
-    if type(label) == "table" then at, text = label[1], label[2] end
-    -- gnuplot reads a tick's text as a format of its place.
-    parts[i] = quote((tostring(text):gsub("%%", "%%%%"))) .. " " .. number(at)
-  end
-  return ("set %stics %s (%s)"):format(axis, how or "", table.concat(parts, ", "))
-end
-
 local function text_of(rows) return table.concat(rows, "\n") .. "\n" end
 
 -- The key below the plot and what its axis says, where a series has a name.
@@ -111,7 +99,7 @@ function panel.bars(categories, series, options)
   lines[#lines + 1] = ("set style fill solid 1 noborder\nset boxwidth %g"):format(width * 0.92)
   lines[#lines + 1] = ("set xrange [0.4:%g]\nset yrange %s"):format(#categories + 0.6,
     range(options.from or 0, options.to))
-  lines[#lines + 1] = ticks("x", categories, options.rotate and "rotate by 90 right" or "")
+  lines[#lines + 1] = gnuplot.ticks("x", categories, options.rotate and "rotate by 90 right" or "")
   for k, one in ipairs(series) do
     local rows = {}
     for i = 1, #categories do
@@ -249,9 +237,9 @@ function panel.matrix(values, options)
   lines[#lines + 1] = "unset grid\nunset key\nset tics scale 0"
   local x_labels, y_labels = options.x_labels or options.labels, options.y_labels or options.labels
   if x_labels then
-    lines[#lines + 1] = ticks("x", x_labels, #x_labels > 13 and "rotate by 90 right" or "")
+    lines[#lines + 1] = gnuplot.ticks("x", x_labels, #x_labels > 13 and "rotate by 90 right" or "")
   end
-  if y_labels then lines[#lines + 1] = ticks("y", y_labels) end
+  if y_labels then lines[#lines + 1] = gnuplot.ticks("y", y_labels) end
   lines[#lines + 1] = "set palette defined (0 '#eff3ff', 0.5 '#6baed6', 1 '#08306b')"
   lines[#lines + 1] = options.log and ("set logscale cb\nset cbrange [1:%g]"):format(math.max(most, 10))
     or ("set cbrange [0:%s]"):format(number(most))
@@ -303,7 +291,7 @@ function panel.roll(groups, options)
     number(options.to), low - 0.5, high + 0.5)
   lines[#lines + 1] = "set lmargin 8\nset rmargin 3"
   key_below(lines, options, groups)
-  lines[#lines + 1] = "set style fill solid 1 noborder\n" .. ticks("y", octaves)
+  lines[#lines + 1] = "set style fill solid 1 noborder\n" .. gnuplot.ticks("y", octaves)
   local function boxes(rows, colour, key)
     if #rows == 0 then rows[1] = "NaN NaN NaN NaN NaN NaN" end
     data[#data + 1] = text_of(rows)

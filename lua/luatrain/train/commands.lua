@@ -239,9 +239,7 @@ local function print_metrics(metrics, as_json)
     print((require("luatrain.json").encode(metrics, {pretty = false})))
     return
   end
-  local names = {}
-  for name in pairs(metrics) do names[#names + 1] = name end
-  table.sort(names)
+  local names = core.sorted_keys(metrics)
   for _, name in ipairs(names) do print(("%s %.6g"):format(name, metrics[name])) end
 end
 

@@ -1,5 +1,6 @@
 --- What each epoch came to: {train_loss = {...}, val_loss = {...}, ...}, one entry an epoch, and
 -- from it the best epoch and when to stop.
+local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local json = require "luatrain.json"
 
@@ -40,9 +41,7 @@ function History:add(row)
     if column[self.epochs] == nil then column[self.epochs] = json.null end
   end
   if not self.columns[self.keep.best] then
-    local names = {}
-    for name in pairs(self.columns) do names[#names + 1] = name end
-    table.sort(names)
+    local names = core.sorted_keys(self.columns)
     failure.raise("config", "keep.best is '%s', the metrics of an epoch are %s%s", self.keep.best,
       table.concat(names, ", "), failure.suggest(self.keep.best, names))
   end

@@ -1,35 +1,40 @@
--- options: reading the trailing table of named options of a layer.
-
+--- Reading a trailing table of named options.
 local core = require "luatrain.core"
 
 local options = {}
 
+--- Stands for a default of nil in options.read.
+options.none = {}
+
+--- Refuses options that do not exist, naming the nearest that does. Returns what was given, {} for nil.
+-- @param who   what takes the options, for the message
+-- @param known a table whose keys are the names there are
+function options.check(who, given, known)
+  if given == nil then return {} end
+  if type(given) ~= "table" then
+    core.fail("%s: the options are a %s, wanted a table such as { bias = false }", who, type(given))
+  end
+  for name in pairs(given) do
+    if known[name] == nil then
+      local names = core.sorted_keys(known)
+      local near = core.nearest(tostring(name), names)
+      local all = #names == 0 and "none" or table.concat(names, ", ")
+      core.fail("%s: unknown option '%s'; %s", who, tostring(name),
+        near and ("did you mean '%s'?"):format(near) or "there are " .. all)
+    end
+  end
+  return given
+end
+
 --- The given options over the defaults; a name that is not among the defaults is refused.
--- A default of `options.none` stands for nil.
--- @param who the layer's name, for the message
 function options.read(who, given, defaults)
   local result = {}
   for name, value in pairs(defaults) do
     if value ~= options.none then result[name] = value end
   end
-  if given == nil then return result end
-  if type(given) ~= "table" then
-    core.fail("%s: the options are a %s, want a table such as {bias = false}", who, type(given))
-  end
-  for name, value in pairs(given) do
-    if defaults[name] == nil then
-      local known = {}
-      for key in pairs(defaults) do known[#known + 1] = key end
-      table.sort(known)
-      core.fail("%s: there is no option %q; it knows %s", who, tostring(name),
-        #known > 0 and table.concat(known, ", ") or "none")
-    end
-    result[name] = value
-  end
+  for name, value in pairs(options.check(who, given, defaults)) do result[name] = value end
   return result
 end
-
-options.none = {}
 
 --- A size given as one number or a list of n: always a list of n.
 function options.tuple(who, name, value, n)

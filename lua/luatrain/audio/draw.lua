@@ -1,0 +1,39 @@
+--- What augmentation draws at random. Settings are numbers, or ranges {low, high} to draw from uniformly;
+-- o.generator draws (default: the default generator).
+local core = require "luatrain.core"
+local random = require "luatrain.random"
+local Tensor = require "luatrain.tensor"
+local C, check = core.C, core.check
+
+local draw = {}
+
+--- The generator's state.
+function draw.state(o) return (o.generator or random.default).state.c end
+
+--- n uniform numbers in [0, 1) as a Lua list.
+function draw.uniforms(n, o)
+  local t = Tensor.empty { n }
+  check(C.lt_uniform(t.c, draw.state(o), 0, 1))
+  local list = t:flat()
+  t:release()
+  return list
+end
+
+--- low, high of a setting.
+function draw.range(what, value)
+  local low, high = value, value
+  if type(value) == "table" then low, high = value[1], value[2] end
+  if type(low) ~= "number" or type(high) ~= "number" or not (low <= high) then
+    core.fail("%s: wanted a number or {low, high}", what)
+  end
+  return low, high
+end
+
+--- A setting's number: drawn where it is a range.
+function draw.one(what, value, o)
+  local low, high = draw.range(what, value)
+  if type(value) ~= "table" then return low end
+  return low + (high - low) * draw.uniforms(1, o)[1]
+end
+
+return draw
