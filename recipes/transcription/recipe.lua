@@ -86,6 +86,7 @@ recipe.config = {
   encoder = config.string("small", "tokens: small, base, or a safetensors file with the weights of an Audio "
     .. "Spectrogram Transformer of base size",
     { alias = { "encoder_name", "ast_model_name", "model.encoder_name" } }),
+  n_mels = config.integer(128, "tokens: mel bands that the encoder hears", { min = 16, max = 512 }),
   freeze_encoder = config.flag(false, "tokens: keep the encoder as it is",
     { alias = "model.freeze_encoder" }),
   hidden_size = config.integer(256, "tokens: width of the decoder", { min = 8, alias = "model.hidden_size" }),

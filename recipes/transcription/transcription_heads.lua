@@ -4,7 +4,8 @@
 --     model(c, facts)          the model
 --     step(model, batch, c)    loss and metrics
 --     validate(model, loader, c)   scores of whole notes (may be missing)
---     notes(model, path, c)    the notes of a sound file of any length, in constant memory
+--     notes(model, path, c)    the notes of a sound file of any length, in constant memory; with
+--                              c.num_return_sequences more such lists follow, each less likely
 
 local failure = require "luatrain.failure"
 local FramesModel = require "transcription_frames"
@@ -64,7 +65,7 @@ heads.tokens = {
     local model = Seq2seq(codec_of(c), { hidden_size = c.hidden_size,
       num_decoder_layers = c.num_decoder_layers, num_attention_heads = c.num_attention_heads,
       intermediate_size = c.intermediate_size, dropout = c.dropout, max_tokens = c.max_tokens,
-      encoder = sizes })
+      n_mels = c.n_mels, encoder = sizes })
     if pretrained and not (facts and facts.epoch) then model:load_pretrained(pretrained) end
     if c.freeze_encoder then model:freeze_encoder() end
     return model

@@ -32,7 +32,8 @@ function manifest.write(folder, split, recordings)
 end
 
 local function check(entry, i, path)
-  for field, kind in pairs { audio_path = "string", midi_path = "string", duration = "number" } do
+  for _, field in ipairs { "audio_path", "midi_path", "duration" } do
+    local kind = field == "duration" and "number" or "string"
     if type(entry[field]) ~= kind then
       failure.raise("data", "%s: recording %d lacks %s (a %s)", path, i, field, kind)
     end

@@ -1,6 +1,6 @@
 -- The encoder-decoder: a picture of a window of sound in, the tokens of transcription_tokens.lua out.
 --
---     pictures (B, frames, 128)   lt.audio.ast_features of a window, 16 kHz, a frame every 10 ms
+--     pictures (B, frames, mels)  lt.audio.ast_features of a window, 16 kHz, a frame every 10 ms
 --     encoder  (B, n, E)          Audio Spectrogram Transformer, n patches and two special tokens
 --     project  (B, n, d)          to the decoder's width
 --     decoder  (B, T, d)          embedded tokens with sines and cosines of their positions; causal
@@ -21,7 +21,7 @@ local nn = lt.nn
 local Seq2seq = nn.class "TranscriptionSeq2seq"
 Seq2seq.fields = { "encoder", "project", "embedding", "decoder", "output" }
 
-local SAMPLE_RATE, BINS = 16000, 128
+local SAMPLE_RATE = 16000
 
 -- Of a window: 25 ms every 10 ms.
 local function frames_of(seconds)
@@ -29,7 +29,8 @@ local function frames_of(seconds)
 end
 
 local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8,
-  intermediate_size = 1024, dropout = 0.1, max_tokens = 512, encoder = {} }
+  intermediate_size = 1024, dropout = 0.1, max_tokens = 512, n_mels = 128,
+  encoder = {} }
 
 -- A small Audio Spectrogram Transformer; each of its defaults may be changed, and Hugging Face's sizes are
 -- {hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12, intermediate_size = 3072,
@@ -39,13 +40,13 @@ local ENCODER = { hidden_size = 256, num_hidden_layers = 4, num_attention_heads 
 
 --- codec: of transcription_tokens.lua, whose seconds are the window's.
 -- o: {hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8, intermediate_size = 1024,
--- dropout = 0.1, max_tokens = 512 (the longest sequence), encoder = options of nn.ast}
+-- dropout = 0.1, max_tokens = 512 (the longest sequence), n_mels = 128, encoder = options of nn.ast}
 function Seq2seq:init(codec, o)
   o = options.read("Seq2seq", o, DEFAULTS)
   local d = o.hidden_size
   self._codec, self._longest = codec, o.max_tokens
-  self._frames = frames_of(codec.seconds)
-  local encoder = { max_length = self._frames, num_mel_bins = BINS }
+  self._frames, self._n_mels = frames_of(codec.seconds), o.n_mels
+  local encoder = { max_length = self._frames, num_mel_bins = o.n_mels }
   for _, sizes in ipairs { ENCODER, o.encoder } do
     for name, value in pairs(sizes) do encoder[name] = value end
   end
@@ -82,15 +83,15 @@ function Seq2seq:count_parameters()
   return { total = total, trainable = trainable, frozen = total - trainable }
 end
 
---- What the encoder takes: (B, frames, 128) of sound (B, samples) at 16 kHz; what is shorter than the window
+--- What the encoder takes: (B, frames, mels) of sound (B, samples) at 16 kHz; what is shorter than the window
 -- ends in silence.
 function Seq2seq:pictures(sound)
   local missing = math.ceil(self._codec.seconds * SAMPLE_RATE) - sound:size(2)
   if missing > 0 then sound = lt.pad(sound, { 0, missing }) end
-  return lt.audio.ast_features(sound, { max_length = self._frames, n_mels = BINS })
+  return lt.audio.ast_features(sound, { max_length = self._frames, n_mels = self._n_mels })
 end
 
---- (B, n, d) of pictures (B, frames, 128).
+--- (B, n, d) of pictures (B, frames, mels).
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -103,7 +104,7 @@ function Seq2seq:encode(pictures)
 end
 
 --- Scores of what follows each token, with teacher forcing.
--- @param pictures (B, frames, 128)
+-- @param pictures (B, frames, mels)
 -- @param tokens (B, T) i64, beginning with bos
 -- @return (B, T, vocabulary)
 function Seq2seq:forward(pictures, tokens)
@@ -167,21 +168,30 @@ end
 
 --- Tokens of pictures, as lists.
 -- @param o {strategy = "greedy" | "beam" | "sample", max_length = max_tokens, beam_size = 5,
---   length_penalty = 1, num_return_sequences = 1 (beam), temperature = 1, top_k = 50, top_p = 0.95 (sample),
---   generator, precision}
+--   length_penalty = 1, temperature = 1, top_k = 50, top_p = 0.95 (sample), num_return_sequences = 1 (beam
+--   and sample), generator, precision}
 -- @return a list of sequences for each picture (see lt.decode), the best first
 function Seq2seq:generate(pictures, o)
   o = o or {}
   local strategy, training = o.strategy or "greedy", self.training
   local given = decode_options(self, strategy, o)
   self:eval()
-  local found = lt.scope(function()
-    return lt.decode[strategy](self, self:state(pictures, o), pictures:size(1), given)
-  end)
-  self:train(training)
+  local function decode()
+    return lt.scope(function()
+      return lt.decode[strategy](self, self:state(pictures, o), pictures:size(1), given)
+    end)
+  end
+  local found = decode()
   if strategy ~= "beam" then
     for i, one in ipairs(found) do found[i] = { one } end
+    for k = 2, strategy == "sample" and o.num_return_sequences or 1 do
+      for i, one in ipairs(decode()) do found[i][k] = one end
+    end
+    for _, samples in ipairs(found) do
+      table.sort(samples, function(a, b) return a.score > b.score end)
+    end
   end
+  self:train(training)
   return found
 end
 

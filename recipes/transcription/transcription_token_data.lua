@@ -53,13 +53,15 @@ end
 -- Seconds that windows have in common when a recording is transcribed, and windows at a time.
 local OVERLAP, BATCH = 0.5, 8
 
---- The notes of a sound file.
+--- The notes of a sound file, and with num_return_sequences the next likely ones of every window.
 -- @param c max_tokens, strategy and its settings
 function token_data.notes(model, path, c)
   local codec, info = model._codec, lt.audio.info(path)
-  local windows, starts = {}, {}
+  local ranks, starts = {}, {}
+  for rank = 1, c.num_return_sequences or 1 do ranks[rank] = {} end
   local options = { strategy = c.strategy, max_length = c.max_tokens, beam_size = c.beam_size,
-    length_penalty = c.length_penalty, temperature = c.temperature, top_k = c.top_k, top_p = c.top_p }
+    length_penalty = c.length_penalty, temperature = c.temperature, top_k = c.top_k, top_p = c.top_p,
+    num_return_sequences = #ranks }
   local hop = codec.seconds - OVERLAP
   for k = 0, math.max(0, math.ceil((info.duration - OVERLAP) / hop) - 1) do starts[k + 1] = k * hop end
   for first = 1, #starts, BATCH do
@@ -70,11 +72,14 @@ function token_data.notes(model, path, c)
       end
       local found = model:generate(model:pictures(lt.stack(sounds, 1)), options)
       for k, one in ipairs(found) do
-        windows[#windows + 1] = { tokens = one[1].tokens, start = starts[first + k - 1] }
+        for rank, windows in ipairs(ranks) do
+          windows[#windows + 1] = { tokens = one[rank].tokens, start = starts[first + k - 1] }
+        end
       end
     end)
   end
-  return codec:stitch(windows)
+  for rank, windows in ipairs(ranks) do ranks[rank] = codec:stitch(windows) end
+  return unpack(ranks)
 end
 
 return token_data

@@ -314,6 +314,20 @@ describe("luatrain run RECIPE train", function()
     assert.equal(2, train(run, "--checkpoint-dir", elsewhere).code)
   end)
 
+  it("keeps the log and TensorBoard's events in log_dir", function()
+    local folder = program.folder()
+    local run = fs.join(folder, "logged")
+    local all = fs.join(folder, "all")
+    for _, place in ipairs {{"logs", fs.join(run, "logs")}, {all, all}} do
+      local result = train(run, "--epochs", "1", "--log-dir", place[1])
+      assert.equal(0, result.code, result.err)
+      local names = table.concat(fs.list(place[2]), " ")
+      assert.is_truthy(names:find "log.txt" and names:find "events", names)
+      assert.is_nil(table.concat(fs.list(run), " "):find "events")
+      fs.remove_tree(run)
+    end
+  end)
+
   it("evaluates the newest run, also where that has no best checkpoint yet", function()
     local folder = program.folder()
     local old, new = fs.join(folder, "runs/toy/b-old"), fs.join(folder, "runs/toy/a-new")

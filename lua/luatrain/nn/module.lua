@@ -364,17 +364,18 @@ local function compare(own, names, given)
   return report
 end
 
+-- One line; of long lists the first three.
 local function report_text(class_name, report)
-  local lines = { "load_state_dict: the state does not fit " .. class_name }
+  local parts = {}
   local function add(title, list)
-    if #list > 0 then
-      lines[#lines + 1] = ("  %s (%d):\n    %s"):format(title, #list, table.concat(list, "\n    "))
-    end
+    if #list == 0 then return end
+    local text = table.concat(list, "; ", 1, math.min(3, #list))
+    parts[#parts + 1] = ("%d %s (%s%s)"):format(#list, title, text, #list > 3 and "; ..." or "")
   end
   add("missing", report.missing)
   add("unexpected", report.unexpected)
-  add("wrong shape", report.mismatched)
-  return table.concat(lines, "\n")
+  add("of another shape", report.mismatched)
+  return ("load_state_dict: the state does not fit %s: %s"):format(class_name, table.concat(parts, ", "))
 end
 
 --- Copies a state into the module.

@@ -113,6 +113,15 @@ function checkpoint.load(path)
   return weights, state, document.facts
 end
 
+--- Puts the weights of a checkpoint that training can go on from into a model, all or none.
+-- Returns state and facts.
+function checkpoint.take_up(path, model)
+  local weights, state, facts = checkpoint.load(path)
+  if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
+  failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
+  return state, facts
+end
+
 --- The facts of a checkpoint without its tensors.
 function checkpoint.facts(path)
   if not fs.is_file(path) then failure.raise("data", "%s: no such checkpoint", path) end

@@ -4,6 +4,7 @@ local core = require "luatrain.core"
 local config = require "luatrain.config"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
+local scope = require "luatrain.scope"
 local checkpoint = require "luatrain.train.checkpoint"
 local runs = require "luatrain.train.run"
 
@@ -53,8 +54,7 @@ end
 
 -- Weights of a checkpoint as they are evaluated: the averaged ones where it holds them.
 local function load_weights(model, path)
-  local scope = require "luatrain.scope"
-  return scope.run(function()
+    return scope.run(function()
     local weights, state = checkpoint.load(path)
     if state and state.ema then weights = state.ema.average end
     failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
@@ -202,7 +202,11 @@ function commands.train(recipe, values, options)
     if path or folder:sub(1, 1) == "/" then refuse_used(folder, folder) end
   end
   local built, sets = build(recipe, values)
-  if from and recipe.accept then recipe.accept(checkpoint.facts(from), built.facts, from) end
+  if from then
+    if recipe.accept then recipe.accept(checkpoint.facts(from), built.facts, from) end
+    -- what does not fit is told before anything is written
+    scope.run(checkpoint.take_up, from, built.model)
+  end
   local run = runs.open(path, {recipe = recipe, config = values, command = options.command,
     fresh = not path and commands.base(recipe)})
   built.run, built.quiet = run, options.quiet

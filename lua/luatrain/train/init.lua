@@ -14,8 +14,9 @@
 --   epochs 10, steps 0 (stop after so many optimizer steps; 0: by epochs), batch_size 16,
 --   accumulate 1, gradient_clip 0 (off), ema 0 (off; else decay), precision f32|bf16|f16, seed 1,
 --   patience 0 (off), min_delta 0, restore_best true, save_every 0 (keep epoch-NNNN each N epochs),
---   keep_last 3, checkpoint_dir "checkpoints" (within the run's), checkpoint_steps 0 (save latest also
---   every N steps), log_every 50, workers 0, max_damaged 0.05 (share of damaged samples that stops a run).
+--   keep_last 3, checkpoint_dir "checkpoints" (within the run's), log_dir "" (the run's), checkpoint_steps 0
+--   (save latest also every N steps), log_every 50, workers 0, max_damaged 0.05 (share of damaged samples
+--   that stops a run).
 --
 -- History and metric names: train_loss, train_<metric>, val_loss, val_<metric>, learning_rate; other
 -- names with `names` (see train.names).
@@ -256,7 +257,7 @@ function Trainer:own_work()
   self:with_average(op.no_grad, scope.run, self.after_epoch, self.model, {
     epoch = self.at.epoch, step = self.at.step, run = self.run, config = self.config,
     line = function(...) self.journal:line(...) end,
-    log = events and require("luatrain.log").over(events, self.run.path) or nil,
+    log = events and require("luatrain.log").over(events, self.run.logs) or nil,
   })
   self.model:train()
   random.default:set_state(rng)

@@ -1,6 +1,7 @@
 --- What a run tells: a progress bar on a terminal, plain lines elsewhere, log.txt, TensorBoard.
 local ffi = require "ffi"
 local core = require "luatrain.core"
+local fs = require "luatrain.fs"
 local C, check = core.C, core.check
 
 local Journal = {}
@@ -23,10 +24,10 @@ function journal.open(options)
   if os.getenv "TERM" == "dumb" then self.columns = 0 end
   if options.run then
     local out = ffi.new "lt_appender *[1]"
-    check(C.lt_appender_open(out, options.run:file "log.txt"))
+    check(C.lt_appender_open(out, fs.join(options.run.logs, "log.txt")))
     self.log = ffi.gc(out[0], function(handle) C.lt_appender_close(handle) end)
     if options.events ~= false then
-      self.events = require("luatrain.tensorboard").writer(options.run.path)
+      self.events = require("luatrain.tensorboard").writer(options.run.logs)
     end
   end
   return self

@@ -23,6 +23,8 @@ settings.fields = {
   save_every = config.integer(0, "also keep a checkpoint of every N-th epoch; 0: none", {min = 0}),
   checkpoint_dir = config.string("checkpoints", "folder of the checkpoints, within the run directory unless "
     .. "it begins with /"),
+  log_dir = config.string("", "folder of log.txt and TensorBoard's events, within the run directory unless "
+    .. "it begins with /"),
   keep_last = config.integer(3, "how many of those to keep; 0: all", {min = 0}),
   checkpoint_steps = config.integer(0, "also save every N steps within an epoch; 0: after epochs only",
     {min = 0}),

@@ -78,12 +78,8 @@ end
 --- Goes back to a checkpoint written by save_checkpoint.
 function methods:load_checkpoint(path)
   scope.run(function()
-    local weights, state, facts = checkpoint.load(path)
-    if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
-    failure.wrap("data", path .. ": ", function()
-      self.model:load_state_dict(weights)
-      self:load_state_dict(state)
-    end)
+    local state, facts = checkpoint.take_up(path, self.model)
+    failure.wrap("data", path .. ": ", self.load_state_dict, self, state)
     self:note_differences(facts)
   end)
 end
