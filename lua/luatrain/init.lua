@@ -50,10 +50,20 @@ local function is_room(name)
   return rooms[name]
 end
 
+-- Names of other rooms that are written so often that they are here too.
+local elsewhere = {
+  uniform = "luatrain.sweep.space", log_uniform = "luatrain.sweep.space",
+  integer = "luatrain.sweep.space", step = "luatrain.sweep.space", choice = "luatrain.sweep.space",
+}
+
 setmetatable(lt, { __index = function(_, key)
   if not ops_loaded then
     load_ops()
     if rawget(lt, key) ~= nil then return rawget(lt, key) end
+  end
+  if elsewhere[key] then
+    lt[key] = require(elsewhere[key])[key]
+    return lt[key]
   end
   if type(key) == "string" and is_room(key) then
     local room = require("luatrain." .. key)
@@ -63,6 +73,7 @@ setmetatable(lt, { __index = function(_, key)
   local names = {}
   for name in pairs(lt) do names[#names + 1] = name end
   for name in pairs(rooms or {}) do names[#names + 1] = name end
+  for name in pairs(elsewhere) do names[#names + 1] = name end
   local near = core.nearest(tostring(key), names)
   core.fail("lt.%s does not exist%s", tostring(key), near and "; did you mean lt." .. near .. "?" or "")
 end })

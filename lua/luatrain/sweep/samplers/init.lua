@@ -1,0 +1,29 @@
+--- The samplers of sweeps by name: random, grid, sobol, tpe, cmaes. What they take is documented in their
+-- files, luatrain.sweep.samplers.NAME.
+--
+-- A sampler has
+--   sampler:relative(history, number, space) -> values by name for the parameters it draws together, or {};
+--     space: the declared distributions by name, nil or {} where an objective asks as it goes
+--   sampler:independent(history, number, name, distribution) -> a value for any other
+--
+-- history.trials is a list of records {number (from 0), state, params, distributions, values, reports},
+-- history.directions a list of "minimize" or "maximize", and
+-- history.version grows with every change. What a sampler draws at random depends on (its seed, the
+-- trial's number, the parameter's name) only.
+local samplers = {
+  random = require "luatrain.sweep.samplers.random",
+  grid = require "luatrain.sweep.samplers.grid",
+  sobol = require "luatrain.sweep.samplers.sobol",
+  tpe = require "luatrain.sweep.samplers.tpe",
+  cmaes = require "luatrain.sweep.samplers.cmaes",
+}
+
+--- Makes a sampler of what a sweep file says: a name, or a table {name = "tpe", startup = 20}. Options
+-- that the table does not give come from `more`, as far as the sampler has them.
+--   samplers.make("tpe", { seed = 1 })
+-- It lies behind the table of names, so that going through that meets samplers only.
+local function make(said, more)
+  return require("luatrain.sweep.registry").make("sampler", samplers, said, more)
+end
+
+return setmetatable(samplers, { __index = { make = make } })
