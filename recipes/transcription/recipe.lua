@@ -29,11 +29,11 @@ recipe.config = {
     { alias = { "data", "data_dir" } }),
   head = config.choice("frames", { "frames", "tokens" },
     "what the model says: rolls of all keys, or a sequence of events"),
-  learning_rate = config.number(2e-3, "peak learning rate of AdamW",
+  learning_rate = config.number(0, "peak learning rate of AdamW; 0: 0.002 for frames, 0.0005 for tokens",
     { min = 0, alias = { "lr", "training.learning_rate" } }),
   weight_decay = config.number(0.01, "weight decay of matrices and kernels", { min = 0 }),
   batch_size = config.integer(8, "samples a batch", { min = 1, alias = "training.batch_size" }),
-  epochs = config.integer(10, "passes over the training data, in all (also when resumed)",
+  epochs = config.integer(8, "passes over the training data, in all (also when resumed)",
     { min = 0, alias = { "num_epochs", "training.num_epochs" } }),
   scheduler = config.choice("cosine", { "cosine", "linear", "constant" }, "learning rate after the warm-up",
     { alias = "training.scheduler" }),
@@ -110,11 +110,11 @@ function recipe.data(c) return heads[c.head].sets(c) end
 function recipe.model(c, facts) return heads[c.head].model(c, facts) end
 
 function recipe.optimizer(model, c, plan)
-  local optimizer = lt.optim.AdamW(lt.optim.decay_groups(model),
-    { lr = c.learning_rate, weight_decay = c.weight_decay })
+  local rate = c.learning_rate > 0 and c.learning_rate or heads[c.head].learning_rate
+  local optimizer = lt.optim.AdamW(lt.optim.decay_groups(model), { lr = rate, weight_decay = c.weight_decay })
   local options = { warmup = math.min(math.max(plan.steps - 1, 0), c.warmup_steps) }
   if c.scheduler ~= "constant" then options.total = plan.steps end
-  if c.scheduler == "cosine" then options.floor = c.learning_rate * 0.01 end
+  if c.scheduler == "cosine" then options.floor = rate * 0.01 end
   return optimizer, lt.schedule[c.scheduler](optimizer, options)
 end
 

@@ -1,5 +1,6 @@
 -- The two ways from sound to notes, by the name of the setting `head`. Each is
 --
+--     learning_rate            the peak that suits it
 --     sets(c)                  the data sets train and valid
 --     model(c, facts)          the model
 --     step(model, batch, c)    loss and metrics
@@ -20,6 +21,7 @@ local windows = require "transcription_windows"
 local heads = {}
 
 heads.frames = {
+  learning_rate = 2e-3,
   sets = function(c)
     return {
       train = windows.set(manifest.entries(c.manifest_dir, "train"), c.manifest_dir, c, true),
@@ -52,6 +54,7 @@ local function encoder_of(c)
 end
 
 heads.tokens = {
+  learning_rate = 5e-4,
   sets = function(c)
     local codec = codec_of(c)
     return {
@@ -71,8 +74,9 @@ heads.tokens = {
     return model
   end,
   step = function(model, batch)
-    local scores = model(model:pictures(batch.sound), batch.input)
-    return model:loss(scores, batch.target), { accuracy = model:accuracy(scores, batch.target) }
+    local input, target = model:trim(batch.input, batch.target)
+    local scores = model(model:pictures(batch.sound), input)
+    return model:loss(scores, target), { accuracy = model:accuracy(scores, target) }
   end,
   notes = token_data.notes,
 }

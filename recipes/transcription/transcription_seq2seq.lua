@@ -118,6 +118,13 @@ function Seq2seq:forward(pictures, tokens)
   return self.output(self.decoder(x, memory, { tgt_is_causal = true }))
 end
 
+--- Tokens (B, n) and targets (B, n) of a batch without the padding that all its rows have.
+function Seq2seq:trim(tokens, targets)
+  local longest = targets:ne(self._codec.pad):cast("f32"):sum(2):max():item()
+  local n = math.min(tokens:size(2), math.max(16, math.ceil(longest / 16) * 16))
+  return tokens:narrow(2, 1, n):contiguous(), targets:narrow(2, 1, n):contiguous()
+end
+
 --- Cross-entropy of scores (B, T, vocabulary) and targets (B, T), without what is padding.
 function Seq2seq:loss(scores, targets)
   return lt.loss.cross_entropy(scores:flatten(1, 2), targets:flatten(), { ignore_index = self._codec.pad })

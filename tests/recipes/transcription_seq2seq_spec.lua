@@ -88,6 +88,16 @@ describe("the encoder-decoder", function()
     assert.are.equal(2, #net:generate(x, { strategy = "beam", num_return_sequences = 2 })[3])
   end)
 
+  it("leaves out padding that all rows have", function()
+    local net = small()
+    local pad, input = net._codec.pad, lt.ones { 2, 40 }:to "i64"
+    local target = lt.zeros { 2, 40 }:to "i64" + pad
+    target:narrow(2, 1, 17):narrow(1, 2, 1):fill_(pad + 5)
+    local a, b = net:trim(input, target)
+    assert.same({ 2, 32 }, a:size())
+    assert.same(target:narrow(2, 1, 32):tolist(), b:tolist())
+  end)
+
   it("counts nothing that is padding", function()
     local net = small()
     net:eval()
