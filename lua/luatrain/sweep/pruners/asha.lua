@@ -12,7 +12,7 @@
 --
 -- What a trial had at a rung is remembered from when it was asked for. Where a study is continued it is read
 -- from the reports: the first report at the rung's step or later. The two are the same for trials that
--- report often enough to meet one rung at a time.
+-- report often enough to meet one rung at a time. One pruner belongs to one study.
 local core = require "luatrain.core"
 local options = require "luatrain.options"
 local common = require "luatrain.sweep.pruners.common"
@@ -33,9 +33,9 @@ function asha.new(given, member)
     core.fail "asha: bootstrap needs a resource; with \"auto\" no trial would ever be done"
   end
   self.member = member
+  self.asked = {}  -- by trial number: {[0] = value at the first rung, ..., n = how many}
   local function fresh()
     self.rungs, self.finished = {}, {}
-    self.asked = {}  -- by trial number: {[0] = value at the first rung, ..., n = how many}
     self.first = self.resource ~= "auto" and self.resource or nil
   end
   self.follow = common.follow(fresh, function(record) self.finished[#self.finished + 1] = record end)
@@ -133,10 +133,19 @@ local function own_rungs(self, record, step)
   return own
 end
 
+--- Notes that a trial was asked for before the rungs were known: what it had so far does not count.
+function Asha:pass(number)
+  self.asked[number] = { n = 0 }
+end
+
 function Asha:prune(history, record)
   local open = self.follow:update(history)
   local step, value = common.last_report(record)
-  if not step or not find_resource(self, history) then return false end
+  if not step then return false end
+  if not find_resource(self, history) then
+    self:pass(record.number)
+    return false
+  end
   local own = own_rungs(self, record, step)
   local settled = false
   while step >= rung_step(self, own.n) do

@@ -51,6 +51,7 @@ function hyperband.new(given)
   if self.study ~= nil and type(self.study) ~= "string" then
     core.fail("hyperband: study is a %s, want a text", type(self.study))
   end
+  self.passed = {}  -- numbers of trials asked for before there were brackets
   return setmetatable(self, Hyperband)
 end
 
@@ -82,6 +83,7 @@ local function begin(self, history)
     self.brackets[b] = asha.new({ eta = self.eta, resource = self.least, rate = b - 1,
       bootstrap = self.bootstrap }, function(record) return self:budget(record) == b end)
   end
+  for number in pairs(self.passed) do self.brackets[self:budget { number = number }]:pass(number) end
   return true
 end
 
@@ -96,7 +98,11 @@ function Hyperband:budget(record)
 end
 
 function Hyperband:prune(history, record)
-  if not common.last_report(record) or not begin(self, history) then return false end
+  if not common.last_report(record) then return false end
+  if not begin(self, history) then
+    self.passed[record.number] = true
+    return false
+  end
   return self.brackets[self:budget(record)]:prune(history, record)
 end
 
