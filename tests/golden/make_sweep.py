@@ -13,6 +13,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import (HyperbandPruner, MedianPruner, NopPruner, PatientPruner, PercentilePruner,
                             SuccessiveHalvingPruner, ThresholdPruner)
+from optuna.samplers._tpe import parzen_estimator
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator, _ParzenEstimatorParameters
 from optuna.samplers._tpe.sampler import default_weights
 from optuna.trial import TrialState
@@ -106,6 +107,20 @@ def pruners():
 
 
 # ---- TPE: logarithms of the ratio of the two densities -------------------------------------------------
+
+
+class StableNumpy:
+    """NumPy whose argsort keeps equal observations in their order, which its default sort leaves open."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    @staticmethod
+    def argsort(x):
+        return np.argsort(x, kind="stable")
+
+
+parzen_estimator.np = StableNumpy()
 
 
 def densities():
