@@ -29,10 +29,13 @@ describe("TPE", function()
       end
       history.trials[i] = { number = i - 1, state = "done", params = params, values = { 0 } }
     end
-    local seen, columns, slot = seen_of.new():update(history), {}, ffi.new("int32_t[?]", #history.trials + 1)
-    for id = 1, #history.trials do slot[id] = id - 1 end
+    local seen, columns, n = seen_of.new():update(history), {}, #history.trials
+    local list = ffi.typeof "int32_t[?]"
+    local slot, ids, rank = list(n + 1), list(n + 1), list(n + 1)
+    for i = 0, n - 1 do slot[i + 1], ids[i], rank[i] = i, i + 1, i end
     for _, name in ipairs(names) do columns[name] = seen:column(name, space[name], 0) end
-    return parzen.mixture({ n = #history.trials, slot = slot, extra = 0 }, columns, names, space, 1)
+    return parzen.mixture({ n = n, all = n, stride = 1, slot = slot, ids = ids, rank = rank, extra = 0 },
+      columns, names, space, 1)
   end
 
   it("has Optuna's densities", function()

@@ -219,15 +219,33 @@ local function insert_sorted(column, id)
   column.present = column.present + 1
 end
 
+-- Merges two sorted runs of ids, from[low .. middle - 1] and from[middle .. high - 1], into `to`.
+local function merge(values, from, to, low, middle, high)
+  local i, k = low, middle
+  for at = low, high - 1 do
+    if i < middle and (k >= high or values[from[i]] <= values[from[k]]) then
+      to[at] = from[i]
+      i = i + 1
+    else
+      to[at] = from[k]
+      k = k + 1
+    end
+  end
+end
+
+-- Sorts all ids anew, with those that are fresh, by merging runs of 1, 2, 4, ...
 local function sort_all(column, fresh)
-  local values, sorted = column.values, column.sorted
-  for i = 0, column.present - 1 do fresh[#fresh + 1] = sorted[i] end
-  table.sort(fresh, function(a, b)
-    local x, y = values[a], values[b]
-    return x < y or x == y and a < b
-  end)
-  for i, id in ipairs(fresh) do sorted[i - 1] = id end
-  column.present = #fresh
+  local n = column.present + #fresh
+  local from, to = column.sorted, ffi.new("int32_t[?]", column.room + 1)
+  for i, id in ipairs(fresh) do from[column.present + i - 1] = id end
+  local run = 1
+  while run < n do
+    for low = 0, n - 1, 2 * run do
+      merge(column.values, from, to, low, math.min(low + run, n), math.min(low + 2 * run, n))
+    end
+    from, to, run = to, from, 2 * run
+  end
+  column.sorted, column.present = from, n
 end
 
 --- The values of one parameter: {values (double, by id; NaN where the trial has none that `d` contains),

@@ -113,7 +113,7 @@ local function combination(plan, k)
   return params
 end
 
--- The combinations (from 0) whose first trials have failed and that have not been tried again since.
+-- The combinations (from 0) whose first trials have failed.
 local function failed(plan, trials)
   local list = {}
   for k = 0, math.min(plan.count, #trials) - 1 do
@@ -131,7 +131,7 @@ function Grid:relative(history, number, known)
   if number < plan.count then return combination(plan, number) end
   local again, beyond = failed(plan, history.trials), number - plan.count
   if again[beyond + 1] then return combination(plan, again[beyond + 1]) end
-  return combination(plan, beyond % plan.count)
+  return combination(plan, (beyond - #again) % plan.count)
 end
 
 --- A value at random, for a parameter outside of the declared space.

@@ -28,24 +28,39 @@ local function weight(i, n)
 end
 parzen.weight = weight
 
--- Logarithms of the weights of n observations and, last, of the prior.
-local function log_weights(n, prior_weight)
-  local weights = ffi.new("double[?]", n + 1)
-  local sum = n == 0 and 1 or prior_weight
+-- Logarithms of the weights of a set's observations and, last, of the prior.
+local function log_weights(set, prior_weight)
+  local n, weights = set.n, ffi.new("double[?]", set.n + 1)
+  local prior = n == 0 and 1 or prior_weight
+  local sum = prior
   for i = 0, n - 1 do
-    weights[i] = weight(i, n)
+    local rank = set.rank[i]
+    weights[i] = weight(rank, set.all)
+    if rank < set.all - 25 then weights[i] = weights[i] * set.stride end
     sum = sum + weights[i]
   end
   for i = 0, n - 1 do weights[i] = log(weights[i] / sum) end
-  weights[n] = log((n == 0 and 1 or prior_weight) / sum)
+  weights[n] = log(prior / sum)
   return weights
 end
 
--- The slots of a set's observations in the order of their values, and these values. The ids of a column
--- are sorted already; a few more (running trials, ids beyond column.n) are merged in.
+-- A set's ids in the order of a column's values, a list; for a small set.
+local function sorted_ids(set, column)
+  local list, x = {}, column.values
+  for i = 0, set.n - 1 do list[i + 1] = set.ids[i] end
+  table.sort(list, function(a, b) return x[a] < x[b] or x[a] == x[b] and a < b end)
+  return list
+end
+
+-- The slots of a set's observations in the order of their values, and these values. A large set is read
+-- from the sorted ids of the column, into which those of running trials (beyond column.n) are merged.
 local function in_order(set, column)
   local order, values = ffi.new("int32_t[?]", set.n + 1), ffi.new("double[?]", set.n + 1)
   local slot, x, sorted = set.slot, column.values, column.sorted
+  if set.n <= 64 then
+    for i, id in ipairs(sorted_ids(set, column)) do order[i - 1], values[i - 1] = slot[id], x[id] end
+    return order, values
+  end
   local extra = {}
   for id = column.n + 1, column.n + set.extra do
     if slot[id] >= 0 then extra[#extra + 1] = id end
@@ -102,7 +117,7 @@ local function continuous_kernels(set, column, low, high, weights)
   local n = set.n
   local mean, inverse = ffi.new("double[?]", n + 1), ffi.new("double[?]", n + 1)
   local order, values = in_order(set, column)
-  local narrowest = (high - low) / min(100, n + 2)
+  local narrowest = (high - low) / min(100, set.all + 2)
   local log_narrowest = log(narrowest)
   for k = 0, n - 1 do
     local width = width_of(values, k, n, low, high, narrowest)
@@ -114,7 +129,7 @@ local function continuous_kernels(set, column, low, high, weights)
   local x, width = (low + high) / 2, high - low
   mean[n], inverse[n] = x, 1 / width
   weights[n] = weights[n] - log(width) - log_share(x, width, low, high)
-  return { mean = mean, inverse = inverse, sorted = values, order = order, narrowest = narrowest }
+  return { mean = mean, inverse = inverse }
 end
 
 -- Kernels on a parameter with steps: those with the same mean and width share an entry, so that a
@@ -123,7 +138,7 @@ local function discrete_kernels(set, column, low, high, d)
   local n = set.n
   local entry = ffi.new("int32_t[?]", n + 1)
   local order, values = in_order(set, column)
-  local narrowest = (high - low) / min(100, n + 2)
+  local narrowest = (high - low) / min(100, set.all + 2)
   local means, widths, shares = {}, {}, {}
   local count = 0
   local function add(x, width)
@@ -144,12 +159,9 @@ end
 local function choice_kernels(set, column, d, prior_weight)
   local n = set.n
   local entry = ffi.new("int32_t[?]", n + 1)
-  for id = 1, column.n + set.extra do
-    local slot = set.slot[id]
-    if slot >= 0 then entry[slot] = column.values[id] end
-  end
+  for i = 0, n - 1 do entry[i] = column.values[set.ids[i]] end
   entry[n] = #d.choices
-  local each = prior_weight / (n + 1)
+  local each = prior_weight / (set.all + 1)
   local sum = 1 + each * #d.choices
   return { entry = entry, choices = #d.choices, other = log(each / sum), own = log((1 + each) / sum),
     log_p = ffi.new("double[?]", #d.choices + 1) }
@@ -159,14 +171,15 @@ local Mixture = {}
 Mixture.__index = Mixture
 
 --- Builds the mixture of a set of observations.
--- @param set {n = how many, slot = by id the observation's number (from 0, oldest first) or -1, extra = how
---   many ids beyond the columns' own are among them}
+-- @param set {n = how many observations, ids = their ids (from 0, oldest first), slot = by id the place
+--   there or -1, extra = how many ids beyond the columns' own may be among them, all = how many they stand
+--   for, rank = the place of each among all, stride = how many each stands for but the newest 25}
 -- @param columns by name, as Seen:column gives them
 -- @param names, distributions the parameters
 function parzen.mixture(set, columns, names, distributions, prior_weight)
   local self = setmetatable({ n = set.n, parts = {} }, Mixture)
   local cumulative, sum = ffi.new("double[?]", set.n + 1), 0
-  local weights = log_weights(set.n, prior_weight)
+  local weights = log_weights(set, prior_weight)
   for i = 0, set.n do
     sum = sum + exp(weights[i])
     cumulative[i] = sum
@@ -241,8 +254,17 @@ end
 
 -- ---- density -----------------------------------------------------------------------------------
 
--- Logarithms of the probability of a stepped value under each entry. Where a step is far narrower than
--- the kernel, its mass is the density at its middle times its width (off by (step / width)^2 / 24).
+-- Logarithm of the mass of a normal on a step of `size` widths at z: exact, or where the step is small by the
+-- series of the mass about its middle (its next term is below size^6 / 322560 He6(z)).
+local function log_step(z, size)
+  if size > 0.1 then return log_mass(z - size / 2, z + size / 2) end
+  local zz, ss = z * z, size * size
+  local more = ss / 24 * (zz - 1) + ss * ss / 1920 * (zz * zz - 6 * zz + 3)
+  return log(size * (1 + more)) - 0.5 * zz - normal.LOG_SQRT_2PI
+end
+
+-- Logarithms of the probability of a stepped value under each entry. Entries more than 12 widths away add
+-- nothing: there the density at the middle will do.
 local function discrete_table(part, x)
   local d, log_p = part.d, part.log_p
   local value, half = d.log and exp(x) or x, d.step / 2
@@ -250,13 +272,13 @@ local function discrete_table(part, x)
   if d.log then left, right = log(left), log(right) end
   local middle, size = (left + right) / 2, right - left
   for i = 1, #part.means do
-    local mean, width = part.means[i], part.widths[i]
+    local width = part.widths[i]
+    local z = (middle - part.means[i]) / width
     local p
-    if size < 1e-3 * width then
-      local z = (middle - mean) / width
-      p = log(size / width) - 0.5 * z * z - normal.LOG_SQRT_2PI
+    if size < width and z * z > 144 then
+      p = log(size / width) - 0.5 * z * z
     else
-      p = log_mass((left - mean) / width, (right - mean) / width)
+      p = log_step(z, size / width)
     end
     log_p[i - 1] = p - part.shares[i]
   end

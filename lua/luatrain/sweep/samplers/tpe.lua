@@ -12,6 +12,10 @@
 -- non-domination rank, those of the last rank by crowding distance (Deb et al., "NSGA-II", 2002; Optuna takes
 -- the greatest hypervolume there).
 --
+-- The density of the rest is made of 10,000 kernels at most: of a longer history the newest 25 and every
+-- k-th of the others, which then weigh k times as much. So a suggestion takes as long after 100,000 trials
+-- as after 10,000.
+--
 -- One sampler belongs to one study: it keeps what it has seen.
 local ffi = require "ffi"
 local core = require "luatrain.core"
@@ -26,6 +30,9 @@ local Tpe = {}
 Tpe.__index = Tpe
 
 local tpe = {}
+
+local KERNELS = 10000
+local NEWEST = 25
 
 --- The options and their defaults.
 tpe.options = { startup = 10, candidates = 24, multivariate = options.none, constant_liar = true,
@@ -74,48 +81,87 @@ local function good_ids(self, history)
   return good
 end
 
--- The two sets of observations that have all parameters: what parzen.mixture takes. extra: records of
--- running trials, whose ids follow those of the finished.
-local function split(seen, columns, good, extra)
-  local count, total = seen.count, seen.count + #extra
-  local has = ffi.new("uint8_t[?]", total + 1)
-  for id = 1, total do has[id] = 1 end
+-- Marks by id which observations have all parameters (1), and which of those are good (2).
+local function marks_of(columns, good, total)
+  local marks = ffi.new("uint8_t[?]", total + 1)
+  ffi.fill(marks, total + 1, 1)
   for _, column in pairs(columns) do
     local values = column.values
     for id = 1, total do
-      if values[id] ~= values[id] then has[id] = 0 end
+      if values[id] ~= values[id] then marks[id] = 0 end
     end
   end
-  local high = ffi.new("int32_t[?]", total + 1)
-  local low = ffi.new("int32_t[?]", total + 1)
-  for id = 0, total do high[id], low[id] = -1, -1 end
-  local lows, highs = 0, 0
   for id in pairs(good) do
-    if has[id] == 1 then has[id] = 2 end
+    if marks[id] == 1 then marks[id] = 2 end
   end
-  local function number_ids(position, last)
-    for number = 0, last do
-      local id = position[number]
-      if id > 0 and has[id] == 1 then
-        high[id] = highs
-        highs = highs + 1
-      elseif id > 0 and has[id] == 2 then
-        low[id] = lows
-        lows = lows + 1
+  return marks
+end
+
+-- The ids of trials by number, those of running ones (records in extra) behind those of the finished.
+local function positions(seen, extra)
+  if #extra == 0 then return seen.position, seen.last end
+  local last = seen.last
+  for _, record in ipairs(extra) do last = math.max(last, record.number) end
+  local position = ffi.new("int32_t[?]", last + 1)
+  ffi.copy(position, seen.position, 4 * (seen.last + 1))
+  for i, record in ipairs(extra) do position[record.number] = seen.count + i end
+  return position, last
+end
+
+-- The observations with a given mark as parzen.mixture takes them, oldest first.
+local function set_of(position, last, marks, mark, total, extra)
+  local all = 0
+  for number = 0, last do
+    local id = position[number]
+    if id > 0 and marks[id] == mark then all = all + 1 end
+  end
+  local stride = math.ceil(all / KERNELS)
+  local slot, ids = ffi.new("int32_t[?]", total + 1), ffi.new("int32_t[?]", all + 1)
+  local rank = ffi.new("int32_t[?]", all + 1)
+  ffi.fill(slot, 4 * (total + 1), 255)
+  local n, i = 0, 0
+  for number = 0, last do
+    local id = position[number]
+    if id > 0 and marks[id] == mark then
+      if i >= all - NEWEST or i % stride == 0 then
+        slot[id], ids[n], rank[n] = n, id, i
+        n = n + 1
       end
+      i = i + 1
     end
   end
-  if #extra == 0 then
-    number_ids(seen.position, seen.last)
-  else
-    local last = seen.last
-    for _, record in ipairs(extra) do last = math.max(last, record.number) end
-    local position = ffi.new("int32_t[?]", last + 1)
-    ffi.copy(position, seen.position, 4 * (seen.last + 1))
-    for i, record in ipairs(extra) do position[record.number] = count + i end
-    number_ids(position, last)
+  return { n = n, slot = slot, ids = ids, rank = rank, all = all, stride = stride, extra = extra }
+end
+
+-- Whether every trial, running ones too, has a value in each column.
+local function is_complete(seen, columns, extra)
+  for _, column in pairs(columns) do
+    if column.present < seen.count then return false end
+    for i = 1, #extra do
+      local x = column.values[seen.count + i]
+      if x ~= x then return false end
+    end
   end
-  return { n = lows, slot = low, extra = #extra }, { n = highs, slot = high, extra = #extra }
+  return true
+end
+
+-- The two sets of observations that have all parameters: the good ones and the rest. Where all trials have
+-- them the sets are the same for every parameter of a trial, and kept until the history changes.
+local function split(self, history, number, columns, extra)
+  local seen, kept = self.seen, self.sets
+  local complete = is_complete(seen, columns, extra)
+  if complete and kept and kept.version == history.version and kept.number == number
+    and kept.generation == seen.generation and kept.count == seen.count then
+    return kept[1], kept[2]
+  end
+  local good, total = good_ids(self, history), seen.count + #extra
+  local marks = marks_of(columns, good, total)
+  local position, last = positions(seen, extra)
+  local sets = { version = history.version, number = number, generation = seen.generation,
+    count = seen.count,
+    set_of(position, last, marks, 2, total, #extra), set_of(position, last, marks, 1, total, #extra) }
+  if complete then self.sets = sets end
+  return sets[1], sets[2]
 end
 
 -- Columns of the parameters with the values of running trials behind those of the finished.
@@ -143,7 +189,7 @@ local function suggest(self, history, number, names, distributions)
   local seen = self.seen
   local extra = self.constant_liar and seen:running(number) or {}
   local columns = columns_of(seen, names, distributions, extra)
-  local below, above = split(seen, columns, good_ids(self, history), extra)
+  local below, above = split(self, history, number, columns, extra)
   local good = parzen.mixture(below, columns, names, distributions, self.prior_weight)
   local rest = parzen.mixture(above, columns, names, distributions, self.prior_weight)
   local stream = draw.stream(self.seed, number, "tpe:" .. table.concat(names, ","))
