@@ -1,4 +1,4 @@
---- The command line: luatrain run, recipes, info, data, doctor, help, --version. Data goes to stdout,
+--- The command line: luatrain run, sweep, recipes, info, data, doctor, help, --version. Data goes to stdout,
 -- messages to stderr; an error is one line there, and the exit code tells its kind.
 local ffi = require "ffi"
 local core = require "luatrain.core"
@@ -9,6 +9,7 @@ local cli = {}
 
 local help_text = [[
 usage: luatrain run RECIPE COMMAND [--name value]...   train, evaluate, ... a recipe
+       luatrain sweep FILE.lua COMMAND                 search settings: run, status, best, trials, plot, ...
        luatrain SCRIPT.lua [ARGUMENT]...               run a Lua script
        luatrain -e CODE                                run a piece of Lua and print its value
        luatrain recipes                                list the recipes in reach
@@ -65,6 +66,8 @@ local commands = {}
 
 function commands.run(args) return run_cli.main(args) end
 
+function commands.sweep(args) return require("luatrain.cli.sweep").main(args) end
+
 function commands.recipes(args)
   if #args > 0 then failure.raise("usage", "recipes: unexpected argument '%s'", args[1]) end
   local recipe = require "luatrain.recipe"
@@ -96,11 +99,13 @@ end
 function commands.help(args)
   if not args[1] then
     print(help_text)
+  elseif args[1] == "sweep" then
+    print(require("luatrain.cli.sweep").help)
   elseif helps[args[1]] then
     print(helps[args[1]])
   else
     failure.raise("usage", "no command '%s'%s", args[1],
-      failure.suggest(args[1], {"run", "recipes", "info", "data", "doctor"}))
+      failure.suggest(args[1], {"run", "sweep", "recipes", "info", "data", "doctor"}))
   end
   return 0
 end
@@ -121,11 +126,11 @@ local function dispatch(args)
     return version()
   end
   if not commands[name] then
-    local names = {"run", "recipes", "info", "data", "doctor", "help", "--version", "--help"}
+    local names = {"run", "sweep", "recipes", "info", "data", "doctor", "help", "--version", "--help"}
     failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
       failure.suggest(name, names))
   end
-  if name ~= "run" and run_cli.wants_help(args) then return commands.help {name} end
+  if name ~= "run" and name ~= "sweep" and run_cli.wants_help(args) then return commands.help {name} end
   if name == "run" and (not args[1] or args[1] == "--help" or args[1] == "-h") then
     if not args[1] then failure.raise("usage", "run: name a recipe; `luatrain recipes` lists them") end
     return commands.help {"run"}

@@ -6,19 +6,23 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
-static int spawn_actions(posix_spawn_file_actions_t *actions, const char *directory, const char *log)
+// A line (or -1) becomes the child's descriptor LT_LINE_CHILD.
+static int spawn_actions(posix_spawn_file_actions_t *actions, const char *directory, const char *log,
+                         int line)
 {
     int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
     if (!error)
         error = posix_spawn_file_actions_addopen(actions, 1, log ? log : "/dev/null",
                                                  O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (!error) error = posix_spawn_file_actions_adddup2(actions, 1, 2);
+    if (!error && line >= 0) error = posix_spawn_file_actions_adddup2(actions, line, LT_LINE_CHILD);
     if (!error && directory) error = posix_spawn_file_actions_addchdir_np(actions, directory);
     return error;
 }
@@ -38,8 +42,8 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
     return error;
 }
 
-lt_status lt_process_start(lt_process *p, const char *const *argv, const char *directory,
-                           const char *log, double timeout)
+static lt_status start(lt_process *p, const char *const *argv, const char *directory,
+                       const char *log, double timeout, int line)
 {
     *p = (lt_process){.started = lt_time()};
     LT_REQUIRE(argv && argv[0] && argv[0][0], LT_ERR_ARGUMENT, "process: the program has no name");
@@ -59,7 +63,7 @@ lt_status lt_process_start(lt_process *p, const char *const *argv, const char *d
     LT_REQUIRE(!error, LT_ERR_MEMORY, "process: out of memory");
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = spawn_actions(&actions, directory, log);
+        error = spawn_actions(&actions, directory, log, line);
         if (!error) error = spawn_attributes(&attributes);
         if (!error)
             error = posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)argv, environ);
@@ -71,6 +75,36 @@ lt_status lt_process_start(lt_process *p, const char *const *argv, const char *d
     p->pid = pid;
     p->state = LT_PROCESS_RUNNING;
     p->deadline = timeout > 0 ? p->started + timeout : 0;
+    return LT_OK;
+}
+
+lt_status lt_process_start(lt_process *p, const char *const *argv, const char *directory,
+                           const char *log, double timeout)
+{
+    return start(p, argv, directory, log, timeout, -1);
+}
+
+lt_status lt_process_start_talking(lt_process *p, const char *const *argv, const char *directory,
+                                   const char *log, double timeout, int32_t *line)
+{
+    int ends[2];
+    *line = -1;
+    *p = (lt_process){0};
+    LT_REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, LT_ERR_IO,
+               "cannot talk to %s: %m", argv && argv[0] ? argv[0] : "a program");
+    // dup2 onto itself would leave close-on-exec set: the child's end must be another number.
+    if (ends[1] == LT_LINE_CHILD) ends[1] = fcntl(LT_LINE_CHILD, F_DUPFD_CLOEXEC, LT_LINE_CHILD + 1);
+    lt_status status = start(p, argv, directory, log, timeout, ends[1]);
+    close(ends[1]);
+    if (status == LT_OK) *line = ends[0];
+    else close(ends[0]);
+    return status;
+}
+
+lt_status lt_process_signal(lt_process *p, int32_t number)
+{
+    if (p->state != LT_PROCESS_RUNNING) return LT_OK;
+    LT_REQUIRE(kill(p->pid, number) == 0, LT_ERR_IO, "signal %d to process %d: %m", number, p->pid);
     return LT_OK;
 }
 
@@ -137,6 +171,24 @@ int32_t lt_cpus(void)
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int32_t)n : 1;
+}
+
+// The bits of the processors from the first-th of those that this process may use.
+lt_status lt_cpus_keep(int32_t first, int32_t count)
+{
+    cpu_set_t now, kept;
+    CPU_ZERO(&kept);
+    LT_REQUIRE(sched_getaffinity(0, sizeof now, &now) == 0, LT_ERR_IO, "processors: %m");
+    int32_t seen = 0;
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET(i, &now)) continue;
+        if (seen >= first && seen < first + count) CPU_SET(i, &kept);
+        seen++;
+    }
+    LT_REQUIRE(CPU_COUNT(&kept) == count, LT_ERR_ARGUMENT,
+               "processors %d to %d: this process may use only %d", first, first + count - 1, seen);
+    LT_REQUIRE(sched_setaffinity(0, sizeof kept, &kept) == 0, LT_ERR_IO, "processors: %m");
+    return LT_OK;
 }
 
 int32_t lt_getpid(void) { return (int32_t)getpid(); }

@@ -78,12 +78,31 @@ typedef struct lt_process {
 // NULL keeps the current one; after `timeout` seconds (0: none) the group is killed.
 lt_status lt_process_start(lt_process *p, const char *const *argv, const char *directory,
                            const char *log, double timeout);
+// The same with a line to talk over: *line is this process's end, the child's is LT_LINE_CHILD. Close
+// it with lt_line_close.
+enum { LT_LINE_CHILD = 3 };
+lt_status lt_process_start_talking(lt_process *p, const char *const *argv, const char *directory,
+                                   const char *log, double timeout, int32_t *line);
+// Sends a signal to the process alone; does nothing where it is not running.
+lt_status lt_process_signal(lt_process *p, int32_t number);
 // Waits up to `seconds` until one of n processes that was running has ended; *index counts from 0,
 // -1 where none has. Those not running are passed over.
 lt_status lt_process_wait(int32_t *index, lt_process *const *p, int32_t n, double seconds);
 // Kills the whole group and reaps the process; does nothing where it is not running.
 void lt_process_kill(lt_process *p);
 int32_t lt_cpus(void);    // processors this process may use
+// From now on only `count` of these, from the first-th (counted from 0).
+lt_status lt_cpus_keep(int32_t first, int32_t count);
+// Waits up to `seconds` until one of n lines (at most 1024) has something to be read, or its other end
+// is gone; ready[i] is 1 for those, else 0. A signal ends the wait.
+lt_status lt_line_wait(int32_t *ready, const int32_t *lines, int32_t n, double seconds);
+// Reads at most `bytes`, waiting for the first; *got 0: the other end is gone.
+lt_status lt_line_read(int32_t line, char *data, int64_t bytes, int64_t *got);
+lt_status lt_line_write(int32_t line, const char *data, int64_t bytes);  // all of it; waits for room
+void lt_line_close(int32_t line);              // takes -1
+// From now on this process, with its group where it leads one, is killed when the line's other end is
+// gone; programs that it starts do not get the line.
+lt_status lt_line_cling(int32_t line);
 int32_t lt_getpid(void);
 const char *lt_host_name(void);  // this machine's name; stays until the thread's next call
 double lt_clock(void);    // seconds since 1970

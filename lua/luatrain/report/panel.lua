@@ -7,6 +7,7 @@
 --       mark = 0}),
 --     panel.curves({{name = "train", values = {3, 2, 1}}}, {title = "loss", x = "epoch"}),
 --     panel.matrix({{9, 1}, {2, 8}}, {labels = {"dog", "cat"}, numbers = true}),
+--     panel.points({{name = "trials", places = {1, 2}, values = {0.3, 0.2}}}, {title = "history"}),
 --     panel.roll({{name = "right", notes = notes}}, {title = "piano roll", from = 0, to = 20}),
 --   }, {title = "all of it", columns = 3})
 --
@@ -23,6 +24,8 @@ local panel = {}
 
 -- How a number stands above a bar, and a line that marks a place.
 local ABOVE = "with labels offset 0,0.6 font ',8' notitle"
+-- From bad (light) to good (dark) over the range of the shades.
+local SHADES = "set palette defined (0 '#d9e6f2', 0.5 '#6baed6', 1 '#08306b')"
 local MARK = "set arrow from %s, graph 0 to %s, graph 1 nohead linecolor rgb '#9a9a9a' dashtype 2"
 
 -- Stands for the name of a panel's n-th data file until it is drawn; no text can hold the character.
@@ -206,6 +209,73 @@ function panel.curves(series, options)
   end
   lines[#lines + 1] = "plot " .. table.concat(plots, ", ")
   return {lines = lines, data = data, place = options.place}
+end
+
+--- Points: series of {name, places, values, shades, colour}; with `shades` (a list of numbers) points are
+-- coloured by them, and `legend` says what they are. options: from, to, log (logarithmic upwards), log_x, ticks
+-- (a list of {place, text} along); lines = {{name, places, values}}: drawn as steps over the points.
+function panel.points(series, options)
+  options = options or {}
+  local lines, plots, data = begin(options), {}, {}
+  lines[#lines + 1] = "set yrange " .. range(options.from, options.to)
+  if options.log then lines[#lines + 1] = "set logscale y" end
+  if options.log_x then lines[#lines + 1] = "set logscale x" end
+  if options.ticks then
+    lines[#lines + 1] = gnuplot.ticks("x", options.ticks)
+    lines[#lines + 1] = ("set xrange [0.5:%g]"):format(#options.ticks + 0.5)
+  end
+  lines[#lines + 1] = SHADES
+  lines[#lines + 1] = options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox"
+  for k, one in ipairs(series) do
+    local rows = {}
+    for i, value in ipairs(one.values) do
+      rows[i] = ("%s %s %s"):format(number(one.places[i]), number(value),
+        number(one.shades and one.shades[i] or 0))
+    end
+    data[k] = text_of(#rows > 0 and rows or {"NaN NaN NaN"})
+    local how = one.shades and "1:2:3 with points linecolor palette" or
+      ("1:2 with points linecolor rgb '%s'"):format(colour_of(one, k))
+    plots[k] = ("%s using %s pointtype 7 pointsize 0.6 %s"):format(file(k), how, key_of(one))
+  end
+  for _, one in ipairs(options.lines or {}) do
+    local rows = {}
+    for i, value in ipairs(one.values) do rows[i] = number(one.places[i]) .. " " .. number(value) end
+    data[#data + 1] = text_of(#rows > 0 and rows or {"NaN NaN"})
+    plots[#plots + 1] = ("%s using 1:2 with steps linecolor rgb '%s' linewidth 2 %s"):format(file(#data),
+      one.colour or gnuplot.colours[2], key_of(one))
+  end
+  lines[#lines + 1] = "plot " .. table.concat(plots, ", ")
+  return {lines = lines, data = data, place = options.place}
+end
+
+--- Parallel coordinates: one upright axis for each name, one line for each row of places in 0..1, coloured by its
+-- shade; later rows above earlier ones. axes: a list of {name, ticks = list of {place, text}}; rows: a list of
+-- {places, shade}; options.legend: what the shades say.
+function panel.parallel(axes, rows, options)
+  options = options or {}
+  if #axes == 0 or #rows == 0 then core.fail "report.panel.parallel: there is nothing to draw" end
+  local lines, ticks, marks, paths = begin(options), {}, {}, {}
+  for k, axis in ipairs(axes) do
+    ticks[k] = {k, axis.name}
+    lines[#lines + 1] = ("set arrow from %d,0 to %d,1 nohead linecolor rgb '#404040' front"):format(k, k)
+    for _, tick in ipairs(axis.ticks or {}) do
+      marks[#marks + 1] = ("%g %s %s"):format(k, number(tick[1]), quote(" " .. tick[2]))
+    end
+  end
+  for _, row in ipairs(rows) do
+    for k, place in ipairs(row.places) do
+      paths[#paths + 1] = ("%d %s %s"):format(k, number(place), number(row.shade))
+    end
+    paths[#paths + 1] = ""
+  end
+  lines[#lines + 1] = ("set xrange [0.8:%g]\nset yrange [-0.05:1.05]\nunset ytics\nunset grid\nset border 0"):format(
+    #axes + 0.5)
+  lines[#lines + 1] = gnuplot.ticks("x", ticks) .. "\n" .. SHADES
+  lines[#lines + 1] = options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox"
+  lines[#lines + 1] = ("plot %s using 1:2:3 with lines linecolor palette linewidth 1.2 notitle, %s using 1:2:3 "
+    .. "with labels left font ',8' notitle"):format(file(1), file(2))
+  return {lines = lines, data = {text_of(paths), text_of(#marks > 0 and marks or {"NaN NaN ''"})},
+    place = options.place}
 end
 
 --- A matrix, shaded: nested lists, the first row at the bottom. options: labels (columns and rows alike),

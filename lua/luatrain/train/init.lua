@@ -46,6 +46,10 @@ local signals = {
 train.names = {train = "train_", valid = "val_", rate = "learning_rate", best = nil,
   steps = "train/", epochs = "epoch/"}
 
+--- Called as watcher(trainer, row) when an epoch is over and saved: row = {metric = value}. What it raises
+-- ends the training. nil in most processes; a sweep's trial reports its epochs through it.
+train.watcher = nil
+
 local function names_of(given)
   local names = {}
   for key, value in pairs(train.names) do names[key] = value end
@@ -288,6 +292,7 @@ function Trainer:finish_epoch(row)
     run:write_history(self.history:table())
   end
   self:save "latest"
+  if train.watcher then train.watcher(self, row) end
 end
 
 -- A signal: the step is done; save and leave.

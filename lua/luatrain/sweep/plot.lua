@@ -1,0 +1,251 @@
+--- Pictures of a study: history, reports over steps, parallel coordinates, slices, importance, Pareto front; as
+-- PNG files, and together on one page.
+local failure = require "luatrain.failure"
+local fs = require "luatrain.fs"
+local space = require "luatrain.sweep.space"
+local tables = require "luatrain.sweep.tables"
+
+local plot = {}
+
+-- More lines than this are not told apart in a picture: an even choice of the trials is drawn.
+local MOST = 2000
+
+local function thinned(list)
+  if #list <= MOST then return list end
+  local few = {}
+  for i = 1, MOST do few[i] = list[math.floor((i - 1) * (#list - 1) / (MOST - 1)) + 1] end
+  return few
+end
+
+local function done_trials(study)
+  local list = {}
+  for _, record in ipairs(study.history.trials) do
+    if record.state == "done" then list[#list + 1] = record end
+  end
+  return list
+end
+
+-- The range of values that tells something: far-off bad ones would hide the others' differences.
+local function clipped_shades(study, records)
+  local values = {}
+  for i, record in ipairs(records) do values[i] = record.values[1] end
+  local sorted = {unpack(values)}
+  table.sort(sorted)
+  local maximize = study.history.directions[1] == "maximize"
+  local low, high = sorted[1], sorted[#sorted]
+  local q = maximize and sorted[math.max(1, math.floor(#sorted * 0.1))] or sorted[math.ceil(#sorted * 0.9)]
+  if maximize then low = q else high = q end
+  for i, value in ipairs(values) do values[i] = math.max(low, math.min(high, value)) end
+  return values
+end
+
+local function history_panel(panel, study, records, name)
+  local places, values, front = {}, {}, {places = {}, values = {}, name = "best so far"}
+  local maximize = study.history.directions[1] == "maximize"
+  for i, record in ipairs(records) do
+    local value = record.values[1]
+    places[i], values[i] = record.number, value
+    local best = front.values[i - 1]
+    front.places[i] = record.number
+    front.values[i] = best and (maximize and math.max(best, value) or math.min(best, value)) or value
+  end
+  return panel.points({{name = name, places = places, values = values}}, {title = "history", x = "trial",
+    y = name, lines = {front}})
+end
+
+-- Reports over steps, of at most forty trials: the pruned ones, too.
+local function reports_panel(panel, study, name)
+  local series = {}
+  for _, record in ipairs(study.history.trials) do
+    local steps = {}
+    for step, value in pairs(record.reports) do
+      if value == value then steps[#steps + 1] = step end
+    end
+    if #steps > 0 then
+      table.sort(steps)
+      local values = {}
+      for i, step in ipairs(steps) do values[i] = record.reports[step] end
+      series[#series + 1] = {places = steps, values = values,
+        colour = record.state == "done" and "#0072B2" or record.state == "pruned" and "#E69F00" or "#9a9a9a"}
+    end
+  end
+  if #series == 0 then return nil end
+  while #series > 40 do table.remove(series, 1) end
+  return panel.curves(series, {title = "reports (blue: done, orange: pruned)", x = "step", y = name})
+end
+
+-- The distribution that most trials had for a parameter: the last one's.
+local function last_distribution(records, name)
+  for i = #records, 1, -1 do
+    if records[i].distributions[name] then return records[i].distributions[name] end
+  end
+end
+
+local function tick_text(value) return type(value) == "number" and ("%.3g"):format(value) or tostring(value) end
+
+local function axis_of(d, name)
+  local ticks = {}
+  if d.kind == "choice" then
+    for i, value in ipairs(d.choices) do ticks[i] = {(i - 0.5) / #d.choices, tick_text(value)} end
+  else
+    for i = 0, 4 do
+      local value = space.from_unit(d, i / 4)
+      ticks[i + 1] = {space.to_unit(d, value), tick_text(value)}
+    end
+  end
+  return {name = name, ticks = ticks}
+end
+
+local function parallel_panel(panel, study, records, name)
+  local names, axes, rows = tables.names(study), {}, {}
+  local distributions = {}
+  for k, one in ipairs(names) do
+    distributions[k] = last_distribution(records, one)
+    if not distributions[k] then return nil end
+    axes[k] = axis_of(distributions[k], one)
+  end
+  if #names < 2 then return nil end
+  local shades = clipped_shades(study, records)
+  for i, record in ipairs(records) do
+    local places = {}
+    for k, one in ipairs(names) do
+      local value, d = record.params[one], distributions[k]
+      places[k] = value ~= nil and space.contains(d, value) and space.to_unit(d, value) or 0 / 0
+    end
+    rows[i] = {places = places, shade = shades[i], good = record.values[1]}
+  end
+  local maximize = study.history.directions[1] == "maximize"
+  table.sort(rows, function(a, b)
+    if maximize then return a.good < b.good end
+    return a.good > b.good
+  end)
+  return panel.parallel(axes, rows, {title = "parallel coordinates", legend = name})
+end
+
+local function slice_panel(panel, study, records, name, objective)
+  local d = last_distribution(records, name)
+  local places, values, shades = {}, {}, {}
+  for _, record in ipairs(records) do
+    local value = record.params[name]
+    if value ~= nil and (d.kind ~= "choice" or space.index(d, value)) then
+      places[#places + 1] = d.kind == "choice" and space.index(d, value) or value
+      values[#values + 1], shades[#shades + 1] = record.values[1], record.number
+    end
+  end
+  local ticks
+  if d.kind == "choice" then
+    ticks = {}
+    for i, value in ipairs(d.choices) do ticks[i] = {i, tick_text(value)} end
+  end
+  return panel.points({{places = places, values = values, shades = shades}}, {title = name, x = name,
+    y = objective, log_x = d.log, ticks = ticks, legend = "trial"})
+end
+
+local function importance_panel(panel, study)
+  local ok, list = pcall(tables.importance, study)
+  if not ok then return nil end
+  local names, shares = {}, {}
+  for i, one in ipairs(list) do names[i], shares[i] = one.name, one.share end
+  return panel.bars(names, {{values = shares}}, {title = "importance", y = "share of the variance", from = 0,
+    to = 1, format = "%.2f", rotate = #names > 6}), list
+end
+
+local function pareto_panel(panel, study, records, names)
+  if #study.history.directions ~= 2 then return nil end
+  local function points(list)
+    local x, y = {}, {}
+    for i, record in ipairs(list) do x[i], y[i] = record.values[1], record.values[2] end
+    return x, y
+  end
+  local x, y = points(records)
+  local u, v = points(study:best())
+  return panel.points({{name = "trials", places = x, values = y, colour = "#9a9a9a"},
+    {name = "Pareto front", places = u, values = v, colour = "#D55E00"}}, {title = "Pareto front", x = names[1],
+    y = names[2]})
+end
+
+-- The best trials as a table for the page, at most fifty.
+local function best_table(web, study)
+  local names, objectives = tables.names(study), tables.objectives(study)
+  local header, rows = {"trial", unpack(objectives)}, {}
+  for _, name in ipairs(names) do header[#header + 1] = name end
+  local list = study:best()
+  if #study.history.directions == 1 then
+    list = done_trials(study)
+    local sign = study.history.directions[1] == "maximize" and -1 or 1
+    table.sort(list, function(a, b)
+      if a.values[1] ~= b.values[1] then return a.values[1] * sign < b.values[1] * sign end
+      return a.number < b.number
+    end)
+  end
+  for i = 1, math.min(#list, 50) do
+    local record = list[i]
+    local row = {record.number}
+    for _, value in ipairs(record.values) do row[#row + 1] = ("%.6g"):format(value) end
+    for _, name in ipairs(names) do
+      local value = record.params[name]
+      row[#row + 1] = value == nil and "" or type(value) == "number" and ("%.4g"):format(value) or tostring(value)
+    end
+    rows[i] = row
+  end
+  return web.table(header, rows)
+end
+
+-- What is drawn: a list of {file, panels, title, shows, columns}.
+local function pictures_of(panel, study)
+  local objectives, records = tables.objectives(study), thinned(done_trials(study))
+  local slices, pictures = {}, {}
+  for _, name in ipairs(tables.names(study)) do
+    if last_distribution(records, name) then
+      slices[#slices + 1] = slice_panel(panel, study, records, name, objectives[1])
+    end
+  end
+  local function add(file, panels, shows, options)
+    if #panels > 0 then
+      pictures[#pictures + 1] = {file = file, panels = panels, shows = shows, options = options or {}}
+    end
+  end
+  add("history.png", {history_panel(panel, study, records, objectives[1])}, "Objective of each trial.",
+    {width = 900, height = 450})
+  add("reports.png", {reports_panel(panel, study, objectives[1])}, "What trials reported, step by step.",
+    {width = 900, height = 450})
+  add("parallel.png", {parallel_panel(panel, study, records, objectives[1])},
+    "One line a trial over its parameters; dark is good where the objective is maximized, light where it is "
+    .. "minimized.", {width = 1000, height = 500})
+  add("slices.png", slices, "Objective over each parameter; darker trials came later.")
+  add("importance.png", {(importance_panel(panel, study))}, "Share of the objective's variance by parameter.",
+    {width = 700, height = 420})
+  add("pareto.png", {pareto_panel(panel, study, records, objectives)}, "Trials and the Pareto front.",
+    {width = 800, height = 600})
+  return pictures
+end
+
+--- Draws all pictures of a study into a folder and writes index.html, which holds them. Returns the paths that
+-- were written. Raises where no trial is done, or where gnuplot is missing.
+function plot.write(study, folder)
+  if #done_trials(study) == 0 then
+    failure.raise("run", "plot: no trial of study %s is done", study.name)
+  end
+  local report = require "luatrain.report"
+  local web, written, parts = report.web, {}, {}
+  fs.mkdir(folder)
+  local counts = study:counts()
+  parts[1] = web.paragraph(("%d trials are done, %d were pruned, %d failed; objective: %s (%s)."):format(
+    counts.done, counts.pruned, counts.failed, table.concat(tables.objectives(study), ", "),
+    table.concat(study.history.directions, ", ")))
+  for _, one in ipairs(pictures_of(report.panel, study)) do
+    local path = fs.join(folder, one.file)
+    report.panels(path, one.panels, one.options)
+    written[#written + 1] = path
+    parts[#parts + 1] = web.heading(fs.stem(one.file))
+    parts[#parts + 1] = web.picture(fs.read(path), one.shows, one.shows)
+  end
+  parts[#parts + 1] = web.heading "trials"
+  parts[#parts + 1] = best_table(web, study)
+  local page = fs.join(folder, "index.html")
+  fs.write(page, web.page("Sweep " .. study.name, parts))
+  written[#written + 1] = page
+  return written
+end
+
+return plot
