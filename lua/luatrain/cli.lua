@@ -60,13 +60,17 @@ end
 
 -- ---- help ---------------------------------------------------------------------------------------
 
-local run_cli = require "luatrain.cli.run"
+-- Loaded when it is needed: it brings the tensors, and a sweep's trials begin in milliseconds.
+local function run_cli() return require "luatrain.cli.run" end
 
 local commands = {}
 
-function commands.run(args) return run_cli.main(args) end
+function commands.run(args) return run_cli().main(args) end
 
-function commands.sweep(args) return require("luatrain.cli.sweep").main(args) end
+function commands.sweep(args)
+  if args[2] == "worker" then return require("luatrain.sweep.worker").main(args[1]) end
+  return require("luatrain.cli.sweep").main(args)
+end
 
 function commands.recipes(args)
   if #args > 0 then failure.raise("usage", "recipes: unexpected argument '%s'", args[1]) end
@@ -130,7 +134,7 @@ local function dispatch(args)
     failure.raise("usage", "no command '%s'%s; luatrain --help lists them", name,
       failure.suggest(name, names))
   end
-  if name ~= "run" and name ~= "sweep" and run_cli.wants_help(args) then return commands.help {name} end
+  if name ~= "run" and name ~= "sweep" and run_cli().wants_help(args) then return commands.help {name} end
   if name == "run" and (not args[1] or args[1] == "--help" or args[1] == "-h") then
     if not args[1] then failure.raise("usage", "run: name a recipe; `luatrain recipes` lists them") end
     return commands.help {"run"}

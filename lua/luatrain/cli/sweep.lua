@@ -266,8 +266,6 @@ function sweep.main(args)
   elseif path == "--help" or path == "-h" then
     print(sweep.help)
     return 0
-  elseif name == "worker" then
-    return require("luatrain.sweep.worker").main(files.load(path, {light = true}))
   elseif name == "--help" or name == "-h" then
     print(sweep.help)
     return 0

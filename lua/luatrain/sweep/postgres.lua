@@ -30,6 +30,8 @@ int PQgetlength(const PGresult *res, int row, int field);
 int PQgetisnull(const PGresult *res, int row, int field);
 char *PQcmdTuples(PGresult *res);
 void PQclear(PGresult *res);
+void *PQsetNoticeProcessor(PGconn *conn, void (*f)(void *, const char *), void *argument);
+int getpid(void);
 ]]
 
 local COMMAND_OK, TUPLES_OK = 1, 2
@@ -73,8 +75,9 @@ local function connect(self)
     failure.raise("io", "%s: %s", self.path, text)
   end
   self.conn = ffi.gc(conn, C().PQfinish)
-  -- Notices ("relation exists, skipping") would go to standard error.
-  self:query "SET client_min_messages = warning"
+  -- Notices would go to standard error. C may not call Lua, but any C function that ignores its arguments and
+  -- does nothing will do.
+  C().PQsetNoticeProcessor(conn, ffi.cast("void (*)(void *, const char *)", ffi.C.getpid), nil)
 end
 
 -- SQLite's ? are PostgreSQL's $1, $2, ...
@@ -115,7 +118,8 @@ end
 
 local function fail(self, result)
   local state = C().PQresultErrorField(result, SQLSTATE)
-  self.state = state ~= nil and ffi.string(state) or ""
+  -- Errors without a state come from this side: the connection is gone, whatever PQstatus still says.
+  self.state = state ~= nil and ffi.string(state) or "08000"
   local text = one_line(C().PQresultErrorMessage(result)):gsub("^ERROR:%s*", "")
   C().PQclear(result)
   failure.raise("io", "%s: %s", self.path, self.state == "53100" and "the server's disk is full" or text)
@@ -145,18 +149,17 @@ function Database:begin() self:query "BEGIN" end
 function Database:commit() self:query "COMMIT" end
 
 function Database:rollback()
+  local state = self.state
   if self.conn and C().PQtransactionStatus(self.conn) ~= IDLE then pcall(self.query, self, "ROLLBACK") end
+  self.state = state
 end
 
---- Whether the connection is gone (the server restarts), or the transaction collided with another (40...):
--- both may be gone when it is tried again.
+--- Whether the last query failed because the connection is gone (classes 08 and 57P: the server restarts), or
+-- the transaction collided with another (40): all may be well when it is tried again.
 function Database:lost_connection()
-  if not self.conn then return true end
-  if C().PQstatus(self.conn) ~= 0 then
-    self:close()
-    return true
-  end
-  return self.state ~= nil and self.state:match "^40" ~= nil
+  local state = self.state or ""
+  if self.conn and (C().PQstatus(self.conn) ~= 0 or state:match "^08" or state:match "^57P") then self:close() end
+  return not self.conn or state:match "^40" ~= nil
 end
 
 --- Seconds since 1970 by the server's clock, so that machines need not agree on the time.

@@ -7,8 +7,8 @@
 --
 -- study.history is what samplers and pruners see: trials (a list of records by number + 1), directions,
 -- version. It is read from the storage incrementally; records of finished trials stay as they are. A record:
--- {number, state, params, distributions, values, reports, seed} as agreed with the samplers, and attempt,
--- lost (how often its process was killed), message, started, finished (seconds since 1970).
+-- {number, state, params, distributions, values, reports}, and attempt, lost (how often its process was killed),
+-- message, started, finished (seconds since 1970).
 local core = require "luatrain.core"
 local draw = require "luatrain.sweep.draw"
 local failure = require "luatrain.failure"
@@ -102,9 +102,9 @@ function study.texts(record)
     storage.numbers_text(record.reports)
 end
 
-local function seed_of(self, number)
-  local seed = self.spec and self.spec.seed or self.stored.seed or 1
-  return draw.stream(seed, number, " trial"):below(2 ^ 31)
+--- The seed that a trial is given: it depends on the study's and on the trial's number.
+function Study:seed_of(number)
+  return draw.stream(self.spec.seed, number, " trial"):below(2 ^ 31)
 end
 
 -- A record from a row of the storage.
@@ -117,7 +117,7 @@ local function record_of(self, row)
   end
   return {number = row.number, state = row.state, params = params, distributions = distributions,
     values = row.outcome and json.decode(row.outcome) or nil, reports = storage.numbers(row.reports, tonumber),
-    seed = seed_of(self, row.number), attempt = row.attempt, lost = row.lost, message = row.message,
+    attempt = row.attempt, lost = row.lost, message = row.message,
     started = row.started, finished = row.finished}
 end
 
@@ -138,7 +138,7 @@ end
 function Study:hold(claimed)
   local old = self.history.trials[claimed.number + 1]
   local record = {number = claimed.number, state = "running", params = {}, distributions = {}, reports = {},
-    seed = seed_of(self, claimed.number), attempt = claimed.attempt, lost = claimed.lost,
+    seed = self:seed_of(claimed.number), attempt = claimed.attempt, lost = claimed.lost,
     again = claimed.again}
   if claimed.again and old then
     record.fixed, record.fixed_distributions = old.params, old.distributions

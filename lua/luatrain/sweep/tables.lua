@@ -36,7 +36,7 @@ function tables.plain(record)
   end
   return {number = record.number, state = record.state, params = record.params, reports = reports,
     values = record.values and json.array(record.values) or nil, message = record.message,
-    attempt = record.attempt, seed = record.seed, started = record.started, finished = record.finished}
+    attempt = record.attempt, started = record.started, finished = record.finished}
 end
 
 --- A record in several lines, for people.
