@@ -1,5 +1,5 @@
--- A PostgreSQL cluster of a test's own: in a temporary folder, reached by a socket in it, run by an unprivileged
--- user (the server refuses root).
+-- A PostgreSQL cluster of a test's own: in a temporary folder, reached by a socket in it, run by an
+-- unprivileged user (the server refuses root).
 local ffi = require "ffi"
 local fs = require "luatrain.fs"
 local process = require "luatrain.process"
@@ -46,8 +46,8 @@ function postgres.start()
   process.run {"chmod", "777", folder}
   local data = fs.join(folder, "data")
   run({find "initdb", "-D", data, "-A", "trust", "-U", "luatrain", "-N", "-E", "UTF8"}, folder)
-  process.run {"sh", "-c", ("printf \"listen_addresses=''\\nunix_socket_directories='%s'\\n\" >>%s/postgresql.conf")
-    :format(folder, data)}
+  local settings = ("listen_addresses=''\\nunix_socket_directories='%s'\\n"):format(folder)
+  process.run {"sh", "-c", ('printf "%s" >>%s/postgresql.conf'):format(settings, data)}
   local function control(...)
     run({find "pg_ctl", "-D", data, "-l", fs.join(folder, "log"), "-w", ...}, folder)
   end

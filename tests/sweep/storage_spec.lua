@@ -89,7 +89,8 @@ local function behaves_on(title, open)
       local lost, kept = claim(b, 2), claim(a, 1)
       assert.equal(2, store:recover(study, a, 1000))
       assert.equal(0, store:recover(study, a, 1000))
-      local again = store:exchange(study, a, {claim = 3, target = 3, held = {[kept[1].number] = true}}).claimed
+      local held = {[kept[1].number] = true}
+      local again = store:exchange(study, a, {claim = 3, target = 3, held = held}).claimed
       assert.equal(2, #again)
       assert.equal(lost[1].number, again[1].number)
       assert.equal(2, again[1].attempt)
@@ -179,8 +180,8 @@ describe("storage", function()
   end
 
   it("writes and reads numbers of any name and size", function()
-    local map = {lr = 1.0000000000000002e-5, ["a.b"] = -3, ['quo"te'] = 1, ["back\\slash"] = 2, ["com,ma"] = 3,
-      big = 2 ^ 53, inf = math.huge}
+    local map = {lr = 1.0000000000000002e-5, ["a.b"] = -3, ['quo"te'] = 1, ["back\\slash"] = 2,
+      ["com,ma"] = 3, big = 2 ^ 53, inf = math.huge}
     assert.same(map, storage.numbers(storage.numbers_text(map)))
     local reports = storage.numbers(storage.numbers_text {[1] = 0.5, [20] = 0 / 0}, tonumber)
     assert.equal(0.5, reports[1])

@@ -33,7 +33,8 @@ local run_options = {
   parallel = config.integer(1, "trials at a time", {min = 1, max = 512, short = "j"}),
   trials = config.integer(0, "how many trials the study shall have in all; 0: as the file says", {min = 0}),
   timeout = config.number(0, "begin no trial after so many seconds; 0: as the file says", {min = 0}),
-  threads = config.integer(0, "threads of each trial; 0: the processors by --parallel", {min = 0, max = 1024}),
+  threads = config.integer(0, "threads of each trial; 0: the processors by --parallel",
+    {min = 0, max = 1024}),
   pin = config.flag(false, "keep each trial on processors of its own (for a machine that does nothing else)"),
   retries = config.integer(3, "how often a trial is run again after its process was killed", {min = 0}),
   grace = config.number(60, "seconds of silence after which a parent on another machine counts as dead",
@@ -91,7 +92,7 @@ end
 function commands.run.run(path, options)
   local spec = files.load(path)
   place(spec, options)
-  local sampler, pruner = files.make(spec, "sampler"), files.make(spec, "pruner")
+  local sampler, pruner = files.tools(spec)
   if options.slurm then return require("luatrain.sweep.slurm").submit(spec, options) end
   local store = require("luatrain.sweep.storage").open(options.storage, {create = true})
   local study = require("luatrain.sweep.study").open(store, spec.name, spec)
@@ -244,7 +245,8 @@ end
 
 local function command_help(path, name, command)
   print(("usage: luatrain sweep %s %s %s[--name value]...\n\n%s\n\noptions:\n%s"):format(path, name,
-    command.arguments and command.arguments .. " " or "", command.help, config.help(fields_of(command.options))))
+    command.arguments and command.arguments .. " " or "", command.help,
+    config.help(fields_of(command.options))))
   return 0
 end
 

@@ -212,8 +212,8 @@ function panel.curves(series, options)
 end
 
 --- Points: series of {name, places, values, shades, colour}; with `shades` (a list of numbers) points are
--- coloured by them, and `legend` says what they are. options: from, to, log (logarithmic upwards), log_x, ticks
--- (a list of {place, text} along); lines = {{name, places, values}}: drawn as steps over the points.
+-- coloured by them, and `legend` says what they are. options: from, to, log (logarithmic upwards), log_x,
+-- ticks (a list of {place, text} along); lines = {{name, places, values}}: drawn as steps over the points.
 function panel.points(series, options)
   options = options or {}
   local lines, plots, data = begin(options), {}, {}
@@ -248,9 +248,9 @@ function panel.points(series, options)
   return {lines = lines, data = data, place = options.place}
 end
 
---- Parallel coordinates: one upright axis for each name, one line for each row of places in 0..1, coloured by its
--- shade; later rows above earlier ones. axes: a list of {name, ticks = list of {place, text}}; rows: a list of
--- {places, shade}; options.legend: what the shades say.
+--- Parallel coordinates: one upright axis for each name, one line for each row of places in 0..1, coloured by
+-- its shade; later rows above earlier ones. axes: a list of {name, ticks = list of {place, text}}; rows: a
+-- list of {places, shade}; options.legend: what the shades say.
 function panel.parallel(axes, rows, options)
   options = options or {}
   if #axes == 0 or #rows == 0 then core.fail "report.panel.parallel: there is nothing to draw" end
@@ -268,12 +268,12 @@ function panel.parallel(axes, rows, options)
     end
     paths[#paths + 1] = ""
   end
-  lines[#lines + 1] = ("set xrange [0.8:%g]\nset yrange [-0.05:1.05]\nunset ytics\nunset grid\nset border 0"):format(
-    #axes + 0.5)
+  lines[#lines + 1] = ("set xrange [0.8:%g]\nset yrange [-0.05:1.05]"):format(#axes + 0.5)
+  lines[#lines + 1] = "unset ytics\nunset grid\nset border 0"
   lines[#lines + 1] = gnuplot.ticks("x", ticks) .. "\n" .. SHADES
   lines[#lines + 1] = options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox"
-  lines[#lines + 1] = ("plot %s using 1:2:3 with lines linecolor palette linewidth 1.2 notitle, %s using 1:2:3 "
-    .. "with labels left font ',8' notitle"):format(file(1), file(2))
+  lines[#lines + 1] = ("plot %s using 1:2:3 with lines linecolor palette linewidth 1.2 notitle, "
+    .. "%s using 1:2:3 with labels left font ',8' notitle"):format(file(1), file(2))
   return {lines = lines, data = {text_of(paths), text_of(#marks > 0 and marks or {"NaN NaN ''"})},
     place = options.place}
 end

@@ -81,8 +81,9 @@ end
 function Display.trial_started() end
 
 function Display:trial_ended(record, seconds)
-  if self.quiet then return end
-  if self.columns == 0 or record.state == "failed" then self:line("%s", display.result(record, seconds)) end
+  local failed = record.state == "failed"
+  if self.quiet and not failed then return end
+  if self.columns == 0 or failed then self:line("%s", display.result(record, seconds)) end
 end
 
 local function progress_line(self, runner, counts, finished)

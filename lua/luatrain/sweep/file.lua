@@ -31,8 +31,8 @@ local KNOWN = {
   timeout = "number", trial_timeout = "number", take = "string", seed = "number", slurm = "table",
 }
 
--- Stands for `lt` in sweep files: distributions are here, and the library is loaded for anything else. (All of
--- it takes longer to load than a trial of 20 ms should wait.)
+-- Stands for `lt` in sweep files: distributions are here, and the library is loaded for anything else. (All
+-- of it takes longer to load than a trial of 20 ms should wait.)
 local function light_lt()
   local distributions = {}
   for _, name in ipairs {"uniform", "log_uniform", "integer", "step", "choice"} do
@@ -67,12 +67,14 @@ end
 
 local function check_objective(path, source)
   local objective = source.objective
-  if objective == nil then failure.raise("config", "%s: objective is missing: the name of a metric, a list of "
-    .. "names, or a function", path) end
+  if objective == nil then
+    failure.raise("config", "%s: objective is missing: the name of a metric, a list of names, or a function",
+      path)
+  end
   if type(objective) == "function" then
     if source.recipe then
-      failure.raise("config", "%s: a study has a recipe and the name of a metric, or a function as its objective",
-        path)
+      failure.raise("config", "%s: a study has a recipe and the name of a metric, or a function as its "
+        .. "objective", path)
     end
     return nil
   end
@@ -105,20 +107,6 @@ local function check_directions(path, source, objectives)
     failure.raise("config", "%s: there are %d objectives and %d directions", path, #objectives, #directions)
   end
   return directions
-end
-
--- "tpe" or {name = "tpe", ...}: the name and the options.
-local function check_tool(path, what, value, default)
-  if value == nil then value = default end
-  if type(value) == "string" then return {name = value, options = {}} end
-  if type(value) ~= "table" or type(value.name) ~= "string" then
-    failure.raise("config", "%s: %s is the name of one, or {name = ..., option = value}", path, what)
-  end
-  local options = {}
-  for key, item in pairs(value) do
-    if key ~= "name" then options[key] = item end
-  end
-  return {name = value.name, options = options}
 end
 
 local function check_number(path, source, name, least)
@@ -180,9 +168,9 @@ local function recipe_path(path, recipe)
   return fs.exists(beside) and beside or recipe
 end
 
---- Loads a sweep file and checks all that can be checked. options: light (in a trial's process: the parent has
--- checked it). Returns the spec: path, name, objective (a function) or objectives (names), directions, recipe,
--- recipe_name, command, space, settings, sampler and pruner {name, options}, trials, seed, take, slurm, ...
+--- Loads a sweep file and checks all that can be checked. options: light (in a trial's process: the parent
+-- has checked it). Returns the spec: path, name, objective (a function) or objectives (names), directions,
+-- recipe, recipe_name, command, space, settings, sampler, pruner, trials, seed, take, slurm, ...
 function file.load(path, options)
   if not fs.is_file(path) then failure.raise("config", "%s: no such sweep file", path) end
   local chunk, problem = loadstring(fs.read(path), "@" .. path)
@@ -194,7 +182,8 @@ function file.load(path, options)
   for name in pairs(KNOWN) do spec[name] = source[name] end
   spec.name = source.name or fs.stem(path)
   if not spec.name:match "^[%w_][%w_.-]*$" then
-    failure.raise("config", "%s: the study's name is '%s', wanted letters, digits, - _ and .", path, spec.name)
+    failure.raise("config", "%s: the study's name is '%s', wanted letters, digits, - _ and .", path,
+      spec.name)
   end
   spec.objectives = check_objective(path, source)
   spec.directions = check_directions(path, source, spec.objectives)
@@ -205,8 +194,6 @@ function file.load(path, options)
   if spec.take and spec.take ~= "best" and spec.take ~= "last" then
     failure.raise("config", "%s: take is '%s', wanted best or last", path, spec.take)
   end
-  spec.sampler = check_tool(path, "sampler", source.sampler, "tpe")
-  spec.pruner = check_tool(path, "pruner", source.pruner, "none")
   spec.trials, spec.seed, spec.settings = source.trials or 100, source.seed or 1, source.settings or {}
   if spec.recipe then
     spec.recipe = recipe_path(path, spec.recipe)
@@ -216,21 +203,13 @@ function file.load(path, options)
   return spec
 end
 
---- A sampler or pruner of a spec, made by name. what: "sampler" or "pruner".
-function file.make(spec, what)
-  local tool, registry = spec[what], require("luatrain.sweep." .. what .. "s")
-  local module = rawget(registry, tool.name) or registry[tool.name]
-  if not module then
-    local names = {}
-    for name in pairs(registry) do names[#names + 1] = name end
-    table.sort(names)
-    failure.raise("config", "%s: no %s is called '%s'%s", spec.path, what, tool.name,
-      failure.suggest(tool.name, names))
+--- The sampler and the pruner of a spec.
+function file.tools(spec)
+  local function make(what, default)
+    return failure.wrap("config", spec.path .. ": ", require("luatrain.sweep." .. what .. "s").make,
+      spec[what] or default, {seed = spec.seed})
   end
-  local given = {}
-  for name, value in pairs(tool.options) do given[name] = value end
-  if what == "sampler" then given.seed = given.seed or spec.seed end
-  return failure.wrap("config", spec.path .. ": ", module.new, given)
+  return make("sampler", "tpe"), make("pruner", "none")
 end
 
 return file

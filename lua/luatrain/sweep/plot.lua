@@ -1,5 +1,5 @@
---- Pictures of a study: history, reports over steps, parallel coordinates, slices, importance, Pareto front; as
--- PNG files, and together on one page.
+--- Pictures of a study: history, reports over steps, parallel coordinates, slices, importance, Pareto front;
+-- as PNG files, and together on one page.
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local space = require "luatrain.sweep.space"
@@ -81,7 +81,9 @@ local function last_distribution(records, name)
   end
 end
 
-local function tick_text(value) return type(value) == "number" and ("%.3g"):format(value) or tostring(value) end
+local function tick_text(value)
+  return type(value) == "number" and ("%.3g"):format(value) or tostring(value)
+end
 
 local function axis_of(d, name)
   local ticks = {}
@@ -122,7 +124,7 @@ local function parallel_panel(panel, study, records, name)
   return panel.parallel(axes, rows, {title = "parallel coordinates", legend = name})
 end
 
-local function slice_panel(panel, study, records, name, objective)
+local function slice_panel(panel, records, name, objective)
   local d = last_distribution(records, name)
   local places, values, shades = {}, {}, {}
   for _, record in ipairs(records) do
@@ -160,8 +162,8 @@ local function pareto_panel(panel, study, records, names)
   local x, y = points(records)
   local u, v = points(study:best())
   return panel.points({{name = "trials", places = x, values = y, colour = "#9a9a9a"},
-    {name = "Pareto front", places = u, values = v, colour = "#D55E00"}}, {title = "Pareto front", x = names[1],
-    y = names[2]})
+    {name = "Pareto front", places = u, values = v, colour = "#D55E00"}},
+    {title = "Pareto front", x = names[1], y = names[2]})
 end
 
 -- The best trials as a table for the page, at most fifty.
@@ -184,7 +186,7 @@ local function best_table(web, study)
     for _, value in ipairs(record.values) do row[#row + 1] = ("%.6g"):format(value) end
     for _, name in ipairs(names) do
       local value = record.params[name]
-      row[#row + 1] = value == nil and "" or type(value) == "number" and ("%.4g"):format(value) or tostring(value)
+      row[#row + 1] = value == nil and "" or tick_text(value)
     end
     rows[i] = row
   end
@@ -197,7 +199,7 @@ local function pictures_of(panel, study)
   local slices, pictures = {}, {}
   for _, name in ipairs(tables.names(study)) do
     if last_distribution(records, name) then
-      slices[#slices + 1] = slice_panel(panel, study, records, name, objectives[1])
+      slices[#slices + 1] = slice_panel(panel, records, name, objectives[1])
     end
   end
   local function add(file, panels, shows, options)
@@ -220,8 +222,8 @@ local function pictures_of(panel, study)
   return pictures
 end
 
---- Draws all pictures of a study into a folder and writes index.html, which holds them. Returns the paths that
--- were written. Raises where no trial is done, or where gnuplot is missing.
+--- Draws all pictures of a study into a folder and writes index.html, which holds them. Returns the paths
+-- that were written. Raises where no trial is done, or where gnuplot is missing.
 function plot.write(study, folder)
   if #done_trials(study) == 0 then
     failure.raise("run", "plot: no trial of study %s is done", study.name)

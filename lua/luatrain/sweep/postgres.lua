@@ -57,7 +57,7 @@ end
 function postgres.available() return (pcall(C)) end
 
 --- Whether a text names a PostgreSQL database.
-function postgres.is_url(text) return text:match "^postgres://" or text:match "^postgresql://" and true or false end
+function postgres.is_url(text) return text:find "^postgres://" ~= nil or text:find "^postgresql://" ~= nil end
 
 local Database = {kind = "postgres"}
 Database.__index = Database
@@ -158,7 +158,8 @@ end
 -- the transaction collided with another (40): all may be well when it is tried again.
 function Database:lost_connection()
   local state = self.state or ""
-  if self.conn and (C().PQstatus(self.conn) ~= 0 or state:match "^08" or state:match "^57P") then self:close() end
+  local gone = state:match "^08" or state:match "^57P"
+  if self.conn and (gone or C().PQstatus(self.conn) ~= 0) then self:close() end
   return not self.conn or state:match "^40" ~= nil
 end
 

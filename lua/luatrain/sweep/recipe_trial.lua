@@ -33,8 +33,8 @@ local function metric_of(row, name)
   local value = row[name]
   if value ~= nil then return value end
   local names = core.sorted_keys(row)
-  local problem = failure.new("config", ("objective: no metric is called '%s'%s; an epoch has %s"):format(name,
-    failure.suggest(name, names), table.concat(names, ", ")))
+  local problem = failure.new("config", ("objective: no metric is called '%s'%s; an epoch has %s"):format(
+    name, failure.suggest(name, names), table.concat(names, ", ")))
   problem.fatal = true
   error(problem, 0)
 end
@@ -78,6 +78,14 @@ local function can_resume(trial)
   return trial.again and fs.is_file(fs.join(trial.path, "checkpoints", "latest.safetensors"))
 end
 
+-- Reports what an earlier attempt had reached; its parent may have died before it was stored.
+local function repeat_reports(spec, trial, rows)
+  for step, row in ipairs(rows) do
+    local value = row[spec.objectives[1]]
+    if value then trial:report(value, step) end
+  end
+end
+
 -- What would stand behind `luatrain run`.
 local function arguments_of(spec, trial, resume)
   local args = {spec.recipe, spec.command, "--quiet"}
@@ -96,6 +104,7 @@ function recipe_trial.run(spec, trial)
   for name in pairs(spec.space) do trial:suggest(name) end
   local resume = can_resume(trial)
   local rows = resume and earlier_epochs(trial.path) or {}
+  repeat_reports(spec, trial, rows)
   local log = write_hparams(spec, trial)
   local train = require "luatrain.train"
   train.watcher = function(trainer, row)

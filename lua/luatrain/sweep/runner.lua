@@ -71,7 +71,8 @@ local function launch(self, record)
   local slot = free_slot(self)
   local message = {number = record.number, seed = record.seed, attempt = record.attempt,
     again = record.again or false, threads = self.threads,
-    pin = self.pin and {slot * self.threads, self.threads} or nil, path = fs.join(self.folder, "trials", name)}
+    pin = self.pin and {slot * self.threads, self.threads} or nil,
+    path = fs.join(self.folder, "trials", name)}
   local one = take_process(self, name)
   if not one:send {begin = message} then  -- a spare that has died
     one:finish(0)
@@ -130,14 +131,17 @@ end
 
 -- ---- ends ---------------------------------------------------------------------------------------
 
--- A trial is over: what is to be recorded, with the next transaction.
+-- A trial is over: what is to be recorded, with the next transaction. What would go wrong in every trial
+-- stops the sweep, and the trial waits.
 local function settle(self, one)
   local record, outcome = one.record, one.outcome
   local params, distributions, reports = studies.texts(record)
   local entry = {number = record.number, attempt = record.attempt, lost = record.lost, params = params,
     distributions = distributions, reports = reports, values = outcome.values, message = outcome.message,
-    state = outcome.state, record = record, fatal = outcome.fatal, seconds = C.lt_time() - one.began}
-  if outcome.state == "lost" or outcome.fatal then
+    state = outcome.state, record = record, seconds = C.lt_time() - one.began}
+  if outcome.fatal and not self.stopping then
+    failure.raise("config", "%s: %s", self.study.spec.path, outcome.message)
+  elseif outcome.state == "lost" or outcome.fatal then
     self.lost[#self.lost + 1] = entry
     return
   end
@@ -236,13 +240,13 @@ end
 local function announce(self, entries, lost, foreign)
   for _, entry in ipairs(entries) do
     if foreign[entry.number] then
-      self.display:line("trial %d was taken over by another process; its result here is dropped", entry.number)
+      self.display:line("trial %d was taken over by another process; its result here is dropped",
+        entry.number)
     else
       self.display:trial_ended(self.study.history.trials[entry.number + 1], entry.seconds)
     end
   end
   for _, entry in ipairs(lost) do
-    if entry.fatal then failure.raise("config", "%s: %s", self.study.spec.path, entry.message) end
     local record = self.study.history.trials[entry.number + 1]
     if not self.stopping then
       self.display:line("trial %d: %s; %s", entry.number, entry.message,
@@ -270,8 +274,8 @@ local function exchange(self, with_updates)
   local want = may_claim(self) and self.parallel - #self.running or 0
   local entries, lost = self.finished, self.lost
   if want == 0 and #entries == 0 and #lost == 0 and not with_updates then return end
-  local work = {finished = entries, lost = lost, updates = with_updates and updates(self) or nil, claim = want,
-    target = self.target, held = held_numbers(self), retries = self.retries,
+  local work = {finished = entries, lost = lost, updates = with_updates and updates(self) or nil,
+    claim = want, target = self.target, held = held_numbers(self), retries = self.retries,
     resumes = self.study.spec.recipe ~= nil}
   local answer = self.study.storage:exchange(self.study.id, self.identity, work)
   self.finished, self.lost = {}, {}
@@ -301,7 +305,8 @@ local function tend(self)
   end
   if now >= (self.next_look or 0) then
     self.next_look = now + math.min(self.beat_every, 2)
-    if self.study.storage:recover(self.study.id, self.identity, self.grace) > 0 then self.exhausted = false end
+    local found = self.study.storage:recover(self.study.id, self.identity, self.grace)
+    if found > 0 then self.exhausted = false end
   end
   if now >= (self.next_update or 0) then
     self.next_update = now + 1
@@ -365,8 +370,8 @@ local function loop(self)
   end
 end
 
---- Runs until the study has its trials, or time is over, or a signal comes. Raises a failure where it cannot go
--- on; whatever happens, no process is left behind, and what ran waits to be run again.
+--- Runs until the study has its trials, or time is over, or a signal comes. Raises a failure where it cannot
+-- go on; whatever happens, no process is left behind, and what ran waits to be run again.
 function Runner:run()
   self.distributions = {}
   fs.mkdir(fs.join(self.folder, "trials"))

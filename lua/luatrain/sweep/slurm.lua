@@ -100,7 +100,8 @@ function slurm.submit(spec, options)
   fs.write(path, script)
   local result = process.run({"sbatch", "--parsable", path}, {timeout = 60})
   if not result.ok then
-    failure.raise("run", "sbatch refused the job: %s", (result.output or ""):gsub("%s+$", ""):gsub("%s*\n%s*", " "))
+    local said = (result.output or ""):gsub("%s+$", ""):gsub("%s*\n%s*", " ")
+    failure.raise("run", "sbatch refused the job: %s", said)
   end
   print(("submitted job array %s: %d elements"):format(result.output:match "%d+" or "?", options.parallel))
   return 0

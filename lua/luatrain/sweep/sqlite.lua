@@ -73,7 +73,7 @@ Database.__index = Database
 -- One line for what went wrong; `code` may be extended.
 local function fail(self, code)
   local base = code % 256
-  local text = self.db ~= nil and ffi.string(C().sqlite3_errmsg(self.db)) or ffi.string(C().sqlite3_errstr(code))
+  local text = ffi.string(self.db ~= nil and C().sqlite3_errmsg(self.db) or C().sqlite3_errstr(code))
   if base == NOTADB then
     failure.raise("data", "%s: this file is no study: it is no SQLite database", self.path)
   elseif base == CORRUPT then
@@ -171,7 +171,8 @@ local function recognise(self)
   if application == APPLICATION then return end
   local tables = self:query("SELECT count(*) FROM sqlite_master")[1][1]
   if tables > 0 or application ~= 0 then
-    failure.raise("data", "%s: this file is no study: it is the SQLite database of another program", self.path)
+    failure.raise("data", "%s: this file is no study: it is the SQLite database of another program",
+      self.path)
   end
   self:query("PRAGMA application_id = " .. APPLICATION)
 end
@@ -181,8 +182,11 @@ function sqlite.open(path, options)
   local lib = C()
   local create = options and options.create
   local info = fs.stat(path)
-  if info and info.kind ~= "file" then failure.raise("data", "%s: this is no study but a %s", path, info.kind) end
-  if not info and not create then failure.raise("data", "%s: there is no such study; it is made by run", path) end
+  if info and info.kind ~= "file" then
+    failure.raise("data", "%s: this is no study but a %s", path, info.kind)
+  elseif not info and not create then
+    failure.raise("data", "%s: there is no such study; it is made by run", path)
+  end
   if create then fs.mkdir(fs.dirname(path)) end
   local out = ffi.new "sqlite3 *[1]"
   local self = setmetatable({path = path, statements = {}}, Database)

@@ -2,7 +2,8 @@
 --
 --   luatrain_studies   name, what the study is (JSON), the next trial's number, the number of its last change
 --   luatrain_parents   the processes that run studies: who they are and when they were last heard of
---   luatrain_trials    a row a trial; `change` numbers the transactions, so that a reader asks for what is new
+--   luatrain_trials    a row a trial; `change` numbers the transactions, so that a reader asks for what is
+-- new
 --
 -- A trial is waiting, running, done, pruned or failed. Only its owner ends it, by its attempt's number: a
 -- parent that was taken for dead and comes back changes nothing. Every change of a study first counts up its
@@ -96,7 +97,8 @@ function Storage:transaction(f)
     end)
     if ok then return result end
     db:rollback()
-    if not db:lost_connection() or C.lt_time() > deadline or C.lt_signal_pending() ~= 0 then error(result, 0) end
+    local again = db:lost_connection() and C.lt_time() < deadline and C.lt_signal_pending() == 0
+    if not again then error(result, 0) end
     ffi.C.usleep(250000)
   end
 end

@@ -11,6 +11,19 @@ local function next_change(db, study)
   return db:query("SELECT change FROM luatrain_studies WHERE id = ?", study)[1][1]
 end
 
+--- Makes another study of one that has not finished a trial yet (its first attempt was mistaken). Returns
+-- whether it did.
+function methods:redefine(study, spec)
+  return self:transaction(function(db)
+    next_change(db, study)
+    local finished = db:query("SELECT count(*) FROM luatrain_trials WHERE study = ? "
+      .. "AND state IN ('done', 'pruned', 'failed', 'running')", study)[1][1]
+    if finished > 0 then return false end
+    db:query("UPDATE luatrain_studies SET spec = ? WHERE id = ?", json.encode(spec, {pretty = false}), study)
+    return true
+  end)
+end
+
 -- ---- parents ------------------------------------------------------------------------------------
 
 --- Enters a parent (from storage.identity) as one that runs the study.
@@ -86,10 +99,10 @@ local OURS = "WHERE study = ? AND number = ? AND owner = ? AND attempt = ? AND s
 -- Writes how a trial ended; returns whether it was ours to end.
 local function finish(db, study, parent, change, trial)
   local outcome = trial.values and json.encode(json.array(trial.values), {pretty = false}) or nil
-  local _, changed = db:query("UPDATE luatrain_trials SET state = ?, change = ?, params = ?, distributions = ?, "
-    .. "reports = ?, outcome = ?, message = ?, finished = ? " .. OURS, trial.state, change, trial.params,
-    trial.distributions, trial.reports, outcome, trial.message, db:now(), study, trial.number, parent.id,
-    trial.attempt)
+  local _, changed = db:query("UPDATE luatrain_trials SET state = ?, change = ?, params = ?, "
+    .. "distributions = ?, reports = ?, outcome = ?, message = ?, finished = ? " .. OURS, trial.state, change,
+    trial.params, trial.distributions, trial.reports, outcome, trial.message, db:now(), study, trial.number,
+    parent.id, trial.attempt)
   if changed == 1 then return true end
   -- After a commit whose answer was lost the row says so itself.
   local row = db:query("SELECT state, owner, attempt FROM luatrain_trials WHERE study = ? AND number = ?",
@@ -100,17 +113,17 @@ end
 -- A trial whose process was killed from outside: it waits to be run again, or has failed after so many.
 local function lose(db, study, parent, change, trial, retries)
   local again = trial.lost + 1 <= retries
-  local sql = "UPDATE luatrain_trials SET state = ?, owner = ?, change = ?, lost = ?, message = ?, finished = ? "
-  db:query(sql .. OURS, again and "waiting" or "failed", not again and parent.id or nil, change,
+  db:query("UPDATE luatrain_trials SET state = ?, owner = ?, change = ?, lost = ?, message = ?, finished = ? "
+    .. OURS, again and "waiting" or "failed", not again and parent.id or nil, change,
     trial.lost + 1, trial.message, not again and db:now() or nil, study, trial.number, parent.id,
     trial.attempt)
 end
 
--- Takes a waiting trial, the lowest first, else makes a new one below `target`. Returns it, or nil. resumes: its
--- reports stay, since it goes on from a checkpoint.
+-- Takes a waiting trial, the lowest first, else makes a new one below `target`. Returns it, or nil. resumes:
+-- its reports stay, since it goes on from a checkpoint.
 local function claim(db, study, parent, change, target, resumes)
-  local row = db:query("SELECT number, attempt, lost FROM luatrain_trials WHERE study = ? AND state = 'waiting' "
-    .. "ORDER BY number LIMIT 1", study)[1]
+  local row = db:query("SELECT number, attempt, lost FROM luatrain_trials WHERE study = ? "
+    .. "AND state = 'waiting' ORDER BY number LIMIT 1", study)[1]
   local now = db:now()
   if row then
     db:query("UPDATE luatrain_trials SET state = 'running', owner = ?, attempt = ?, change = ?, started = ?, "
@@ -155,7 +168,8 @@ function methods:exchange(study, parent, work)
     for _, trial in ipairs(work.lost or {}) do lose(db, study, parent, change, trial, work.retries or 0) end
     for _, trial in ipairs(work.updates or {}) do
       db:query("UPDATE luatrain_trials SET change = ?, params = ?, distributions = ?, reports = ? " .. OURS,
-        change, trial.params, trial.distributions, trial.reports, study, trial.number, parent.id, trial.attempt)
+        change, trial.params, trial.distributions, trial.reports, study, trial.number, parent.id,
+        trial.attempt)
     end
     local held = {}
     for number in pairs(work.held or {}) do held[number] = true end

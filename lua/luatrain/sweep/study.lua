@@ -7,8 +7,8 @@
 --
 -- study.history is what samplers and pruners see: trials (a list of records by number + 1), directions,
 -- version. It is read from the storage incrementally; records of finished trials stay as they are. A record:
--- {number, state, params, distributions, values, reports}, and attempt, lost (how often its process was killed),
--- message, started, finished (seconds since 1970).
+-- {number, state, params, distributions, values, reports}, and attempt, lost (how often its process was
+-- killed), message, started, finished (seconds since 1970).
 local core = require "luatrain.core"
 local draw = require "luatrain.sweep.draw"
 local failure = require "luatrain.failure"
@@ -49,14 +49,18 @@ local function difference(stored, spec)
 end
 
 local function from_row(store, row, directions)
-  return setmetatable({storage = store, id = row.id, name = row.name, stored = row.spec, newest = 0, held = {},
-    distributions = {}, history = {trials = {}, directions = directions, version = 0}}, Study)
+  return setmetatable({storage = store, id = row.id, name = row.name, stored = row.spec, newest = 0,
+    held = {}, distributions = {},
+    history = {name = row.name, trials = {}, directions = directions, version = 0}}, Study)
 end
 
 --- Opens a study by name for a spec that luatrain.sweep.file loaded, and makes it where it is missing.
 function study.open(store, name, spec)
   local row = store:study(name) or store:make_study(name, stored_spec(spec))
   local problem = difference(row.spec, spec)
+  if problem and store:redefine(row.id, stored_spec(spec)) then
+    row, problem = store:study(name), nil
+  end
   if problem then
     failure.raise("config", "%s: a study called '%s' is there already, and it is another one: %s; "
       .. "choose another --study or --storage", store.path, name, problem)
@@ -116,9 +120,9 @@ local function record_of(self, row)
     if d.kind == "choice" then params[name] = space.from_stored(d, stored) end
   end
   return {number = row.number, state = row.state, params = params, distributions = distributions,
-    values = row.outcome and json.decode(row.outcome) or nil, reports = storage.numbers(row.reports, tonumber),
-    attempt = row.attempt, lost = row.lost, message = row.message,
-    started = row.started, finished = row.finished}
+    values = row.outcome and json.decode(row.outcome) or nil,
+    reports = storage.numbers(row.reports, tonumber), attempt = row.attempt, lost = row.lost,
+    message = row.message, started = row.started, finished = row.finished}
 end
 
 --- Reads what has changed since the last time. Trials that this process runs (study.held) are newer here
@@ -164,7 +168,8 @@ function Study:suggest(record, name, d)
   local before = record.distributions[name]
   if before then
     if not space.same(before, d) then
-      core.fail("suggest: '%s' was %s before in this trial, now it is %s", name, tostring(before), tostring(d))
+      core.fail("suggest: '%s' was %s before in this trial, now it is %s", name, tostring(before),
+        tostring(d))
     end
     return record.params[name]
   end
@@ -202,36 +207,18 @@ function Study:counts()
   return counts
 end
 
-local function dominates(a, b, directions)
-  local better = false
-  for i, direction in ipairs(directions) do
-    local x, y = a.values[i], b.values[i]
-    if direction == "maximize" then x, y = -x, -y end
-    if x > y then return false end
-    if x < y then better = true end
-  end
-  return better
-end
-
---- The best finished trials: one for a single objective (the first of equals), the Pareto front for several,
--- in order of their numbers; an empty list where none is finished.
+--- The best finished trials: one for a single objective (the first of equals), the Pareto front for several;
+-- an empty list where none is finished.
 function Study:best()
-  local front, directions = {}, self.history.directions
-  for _, record in ipairs(self.history.trials) do
-    if record.state == "done" then
-      local beaten = false
-      for i = #front, 1, -1 do
-        if dominates(front[i], record, directions) or #directions == 1
-          and not dominates(record, front[i], directions) then
-          beaten = true
-          break
-        end
-        if dominates(record, front[i], directions) then table.remove(front, i) end
-      end
-      if not beaten then front[#front + 1] = record end
+  local history, best = self.history, nil
+  if #history.directions > 1 then return require("luatrain.sweep.pareto").front(history) end
+  local sign = history.directions[1] == "maximize" and -1 or 1
+  for _, record in ipairs(history.trials) do
+    if record.state == "done" and (not best or record.values[1] * sign < best.values[1] * sign) then
+      best = record
     end
   end
-  return front
+  return {best}
 end
 
 return study

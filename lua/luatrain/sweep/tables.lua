@@ -58,7 +58,9 @@ local function columns_of(study)
   for _, name in ipairs(tables.objectives(study)) do columns[#columns + 1] = name end
   local names = tables.names(study)
   for _, name in ipairs(names) do columns[#columns + 1] = "params." .. name end
-  for _, name in ipairs {"steps", "attempt", "seconds", "started", "message"} do columns[#columns + 1] = name end
+  for _, name in ipairs {"steps", "attempt", "seconds", "started", "message"} do
+    columns[#columns + 1] = name
+  end
   return columns, names
 end
 
@@ -78,7 +80,8 @@ local function row_of(study, record, names)
   for step in pairs(record.reports) do steps = math.max(steps or step, step) end
   row[#row + 1] = cell(steps)
   row[#row + 1] = cell(record.attempt)
-  row[#row + 1] = record.finished and record.started and ("%.3f"):format(record.finished - record.started) or ""
+  row[#row + 1] = record.finished and record.started
+    and ("%.3f"):format(record.finished - record.started) or ""
   row[#row + 1] = record.started and os.date("!%Y-%m-%dT%H:%M:%SZ", record.started) or ""
   row[#row + 1] = cell(record.message)
   return row
@@ -155,7 +158,8 @@ function tables.status_text(study, status)
     lines[#lines + 1] = ("a trial takes %.3g s on average"):format(status.mean_seconds)
   end
   for _, one in ipairs(status.parents) do
-    lines[#lines + 1] = ("process %d on %s works on it, heard of %.0f s ago"):format(one.pid, one.host, one.age)
+    lines[#lines + 1] = ("process %d on %s works on it, heard of %.0f s ago"):format(one.pid, one.host,
+      one.age)
   end
   if #status.parents == 0 then lines[#lines + 1] = "nobody works on it now" end
   for _, record in ipairs(study.history.trials) do
@@ -172,7 +176,8 @@ end
 
 -- ---- settings -----------------------------------------------------------------------------------
 
---- What a recipe must be told to repeat a trial: fixed settings and the trial's own, nested as in config files.
+--- What a recipe must be told to repeat a trial: fixed settings and the trial's own, nested as in config
+-- files.
 function tables.settings(study, record)
   local all = {}
   local function put(name, value)
@@ -226,7 +231,8 @@ function tables.importance(study)
     if record.state == "done" then done = done + 1 end
   end
   if done < 4 then
-    failure.raise("run", "importance: study %s has %d trials that are done, wanted at least 4", study.name, done)
+    failure.raise("run", "importance: study %s has %d trials that are done, wanted at least 4", study.name,
+      done)
   end
   local shares = require("luatrain.sweep.importance").fanova(study.history)
   local list = {}

@@ -1,0 +1,133 @@
+-- Studies that are killed: workers and parents die at random instants, and in the end each trial is finished
+-- once. In full (200 trials, 50 kills, minutes) by
+--
+--   LUATRAIN_KILLS=50 build/luatrain tests/run.lua tests/sweep/kill_spec.lua
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local files = require "sweep.files"
+local fs = require "luatrain.fs"
+local json = require "luatrain.json"
+local postgres = require "sweep.postgres"
+local program = require "program"
+local C = core.C
+
+ffi.cdef "int kill(int pid, int signal); int usleep(unsigned);"
+
+local kills = tonumber(os.getenv "LUATRAIN_KILLS") or 12
+local count = kills * 4
+
+local function start(folder, path, storage)
+  local words = {program.path, "sweep", path, "run", "--parallel", "2", "--quiet", "--retries", "100",
+    "--storage", storage}
+  local argv = ffi.new("const char *[?]", #words + 1)
+  for i, word in ipairs(words) do argv[i - 1] = word end
+  local handle = ffi.gc(ffi.new "lt_process", C.lt_process_kill)
+  core.check(C.lt_process_start(handle, argv, folder, fs.join(folder, "run.log"), 300))
+  words[1] = words[1] or ""
+  return handle
+end
+
+local function children(pid)
+  local file = io.open(("/proc/%d/task/%d/children"):format(pid, pid))
+  local list = {}
+  for number in (file and file:read "*a" or ""):gmatch "%d+" do list[#list + 1] = tonumber(number) end
+  if file then file:close() end
+  return list
+end
+
+-- Whether the process has ended (then it is reaped, and code is its exit code).
+local function has_ended(handle, seconds)
+  local list, index = ffi.new("lt_process *[1]", {handle}), ffi.new "int32_t[1]"
+  core.check(C.lt_process_wait(index, list, 1, seconds))
+  return index[0] == 0
+end
+
+-- Runs a study, killing as it goes; returns how many died of each kind, and how many parents there were.
+local function torment(folder, path, storage)
+  local dead, parents = {worker = 0, parent = 0}, 1
+  local parent = start(folder, path, storage)
+  local wanted = math.floor(kills / 2)
+  while dead.worker + dead.parent < kills do
+    ffi.C.usleep(math.random(5, 250) * 1000)
+    if has_ended(parent, 0) then return dead, parents, parent.code end
+    local list = children(parent.pid)
+    if dead.parent < wanted and math.random() < 0.5 or dead.worker >= kills - wanted then
+      ffi.C.kill(parent.pid, 9)
+      has_ended(parent, 10)
+      dead.parent = dead.parent + 1
+      parent, parents = start(folder, path, storage), parents + 1
+    elseif #list > 0 then
+      if ffi.C.kill(list[math.random(#list)], 9) == 0 then dead.worker = dead.worker + 1 end
+    end
+  end
+  assert.is_true(has_ended(parent, 300))
+  return dead, parents, parent.code
+end
+
+local function survives(name, storage)
+  local folder = program.folder()
+  local path = files.write(folder, name, ("trials = %d, %s"):format(count, files.wait(0.06)))
+  local seed = tonumber(os.getenv "LUATRAIN_SEED") or 1
+  math.randomseed(seed)
+  local dead, parents, code = torment(folder, path, storage)
+  assert.equal(0, code, fs.read(fs.join(folder, "run.log")))
+  assert.equal(kills, dead.worker + dead.parent, "the study was over before all kills were done")
+  assert.is_true(dead.worker > 0 and dead.parent > 0)
+  assert.equal(dead.parent + 1, parents)
+  local result = program.run({"sweep", path, "trials", "--json", "--storage", storage}, {directory = folder})
+  assert.equal(0, result.code, result.err)
+  local list, again = json.decode(result.out), 0
+  assert.equal(count, #list)
+  for i, trial in ipairs(list) do
+    assert.equal(i - 1, trial.number)
+    assert.equal("done", trial.state, trial.message)
+    assert.equal(1, #trial.values)
+    again = again + trial.attempt - 1
+  end
+  -- Somebody must have been hit in the middle of a trial, or this was no test.
+  assert.is_true(again > 0)
+end
+
+describe("a killed sweep", function()
+  teardown(program.clean)
+
+  it("has each trial once in the end, on SQLite", function()
+    survives("sqlite", fs.join(program.folder(), "study.db"))
+  end)
+
+  it("has each trial once in the end, on PostgreSQL", function()
+    local why = postgres.missing()
+    if why then
+      pending(why)
+      return
+    end
+    local server = postgres.start()
+    local ok, e = pcall(survives, "postgres", server.url)
+    server.stop()
+    if not ok then error(e, 0) end
+  end)
+
+  it("leaves no process behind", function()
+    local folder = program.folder()
+    local path = files.write(folder, "orphans", "trials = 4, " .. files.wait(30))
+    local parent = start(folder, path, "study.db")
+    local deadline = C.lt_time() + 20
+    while #children(parent.pid) < 2 and C.lt_time() < deadline do ffi.C.usleep(10000) end
+    ffi.C.usleep(200000)
+    local list = children(parent.pid)
+    assert.equal(2, #list)
+    ffi.C.kill(parent.pid, 9)
+    has_ended(parent, 10)
+    deadline = C.lt_time() + 5
+    for _, pid in ipairs(list) do
+      local function lives()
+        local file = io.open(("/proc/%d/stat"):format(pid))
+        local text = file and file:read "*a" or ""
+        if file then file:close() end
+        return text:match "%) [^ZX]" ~= nil
+      end
+      while lives() and C.lt_time() < deadline do ffi.C.usleep(10000) end
+      assert.is_false(lives(), "process " .. pid .. " outlived its parent")
+    end
+  end)
+end)
