@@ -89,6 +89,13 @@ local function write_best(study, options)
     study.spec.command, path)
 end
 
+-- Processors of this process; Slurm says how many are meant for a job, also where it does not keep it to
+-- them.
+local function processors()
+  local given = tonumber(os.getenv "SLURM_CPUS_PER_TASK")
+  return given and math.min(given, core.C.lt_cpus()) or core.C.lt_cpus()
+end
+
 function commands.run.run(path, options)
   local spec = files.load(path)
   place(spec, options)
@@ -98,7 +105,7 @@ function commands.run.run(path, options)
   local study = require("luatrain.sweep.study").open(store, spec.name, spec)
   study.sampler, study.pruner = sampler, pruner
   local threads = options.threads
-  if threads == 0 then threads = math.max(1, math.floor(core.C.lt_cpus() / options.parallel)) end
+  if threads == 0 then threads = math.max(1, math.floor(processors() / options.parallel)) end
   require("luatrain.sweep.runner").new({study = study, folder = options.folder, parallel = options.parallel,
     target = options.trials > 0 and options.trials or spec.trials, threads = threads, pin = options.pin,
     timeout = options.timeout > 0 and options.timeout or spec.timeout or 0, retries = options.retries,
