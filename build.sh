@@ -14,9 +14,10 @@ set -eu
 cd "$(dirname "$0")"
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config luajit libluajit-5.1-dev libsndfile1-dev libopenblas0-openmp libdnnl-dev libhdf5-dev libdeflate-dev"
-run_packages="lua-cjson lua-yaml fluidsynth fluidr3mono-gm-soundfont gnuplot-nox"
+run_packages="lua-cjson lua-yaml fluidsynth fluidr3mono-gm-soundfont gnuplot-nox libsqlite3-0"
 test_packages="lua-busted libcmocka-dev"
 lint_packages="lua-check"
+sweep_packages="libpq5 slurm-client"
 lv2_packages="liblilv-dev mda-lv2 calf-plugins synthv1-lv2"
 
 say() { printf '%s\n' "build.sh: $*" >&2; }
@@ -136,6 +137,8 @@ lv2)
     ;;
 packages)
     printf '%s\n' "$build_packages $run_packages" "for the tests: $test_packages" \
+        "for sweeps on a PostgreSQL server or a Slurm cluster (optional; for their tests also postgresql slurm-wlm):" \
+        "$sweep_packages" \
         "for LV2 plugins (optional): $lv2_packages"
     ;;
 clean)

@@ -75,6 +75,22 @@ describe("a sweep over a recipe", function()
     assert.equal(best.values[1], json.load(fs.join(folder, "again/history.json")).val_loss[1])
   end)
 
+  it("does not train with the same settings twice while there are others", function()
+    local path = write(folder, "twice", [[space = {width = lt.choice {2, 4, 8}, ema = lt.choice {0, 0.5}},
+      sampler = "random", settings = {epochs = 1, samples = 8}, trials = 6]])
+    succeeds(folder, path, "run", "--quiet", "--parallel", "2")
+    local seen, count = {}, 0
+    for _, trial in ipairs(trials(folder, path)) do
+      local key = trial.params.width .. " " .. trial.params.ema
+      if not seen[key] then count = count + 1 end
+      seen[key] = true
+    end
+    assert.equal(6, count)
+    -- When all have been tried, it begins again.
+    succeeds(folder, path, "run", "--quiet", "--trials", "7")
+    assert.equal(7, #trials(folder, path))
+  end)
+
   it("ends trials that the pruner does not want", function()
     local path = write(folder, "pruned", SPACE .. [[settings = {epochs = 4, samples = 16}, trials = 2,
       pruner = {name = "threshold", upper = -1, warmup = 2}]])

@@ -127,6 +127,11 @@ local function checks()
     {"luatrain-lv2", lv2.program() ~= nil, false, "runs LV2 plugins (./build.sh lv2)"},
     {("%d LV2 instruments"):format(#lv2.list()), #lv2.list() > 0, false, "luatrain-lv2 list names them"},
     {"gnuplot", process.which "gnuplot" ~= nil, false, "draws the plots of reports"},
+    {"SQLite", require("luatrain.sweep.sqlite").available(), false,
+      "keeps sweeps in a file (package libsqlite3-0)"},
+    {"libpq", require("luatrain.sweep.postgres").available(), false,
+      "keeps sweeps on a PostgreSQL server (package libpq5)"},
+    {"sbatch", process.which "sbatch" ~= nil, false, "runs sweeps on a Slurm cluster (package slurm-client)"},
     {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
     {"lyaml", require("luatrain.config").lyaml() ~= nil, false, "reads YAML config files (package lua-yaml)"},
   }

@@ -24,9 +24,15 @@ local panel = {}
 
 -- How a number stands above a bar, and a line that marks a place.
 local ABOVE = "with labels offset 0,0.6 font ',8' notitle"
--- From bad (light) to good (dark) over the range of the shades.
-local SHADES = "set palette defined (0 '#d9e6f2', 0.5 '#6baed6', 1 '#08306b')"
 local MARK = "set arrow from %s, graph 0 to %s, graph 1 nohead linecolor rgb '#9a9a9a' dashtype 2"
+
+-- The colours of shades, from light to dark; and their legend, for those that have one.
+local function shades_of(options)
+  local first, last = "#d9e6f2", "#08306b"
+  if options.dark_is_low then first, last = last, first end
+  return ("set palette defined (0 '%s', 0.5 '#6baed6', 1 '%s')\n"):format(first, last)
+    .. (options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox")
+end
 
 -- Stands for the name of a panel's n-th data file until it is drawn; no text can hold the character.
 local function file(n) return "'\1" .. n .. "'" end
@@ -224,8 +230,7 @@ function panel.points(series, options)
     lines[#lines + 1] = gnuplot.ticks("x", options.ticks)
     lines[#lines + 1] = ("set xrange [0.5:%g]"):format(#options.ticks + 0.5)
   end
-  lines[#lines + 1] = SHADES
-  lines[#lines + 1] = options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox"
+  lines[#lines + 1] = shades_of(options)
   for k, one in ipairs(series) do
     local rows = {}
     for i, value in ipairs(one.values) do
@@ -250,7 +255,8 @@ end
 
 --- Parallel coordinates: one upright axis for each name, one line for each row of places in 0..1, coloured by
 -- its shade; later rows above earlier ones. axes: a list of {name, ticks = list of {place, text}}; rows: a
--- list of {places, shade}; options.legend: what the shades say.
+-- list of {places, shade}; options: legend (what the
+-- shades say), dark_is_low (small shades are dark).
 function panel.parallel(axes, rows, options)
   options = options or {}
   if #axes == 0 or #rows == 0 then core.fail "report.panel.parallel: there is nothing to draw" end
@@ -270,8 +276,7 @@ function panel.parallel(axes, rows, options)
   end
   lines[#lines + 1] = ("set xrange [0.8:%g]\nset yrange [-0.05:1.05]"):format(#axes + 0.5)
   lines[#lines + 1] = "unset ytics\nunset grid\nset border 0"
-  lines[#lines + 1] = gnuplot.ticks("x", ticks) .. "\n" .. SHADES
-  lines[#lines + 1] = options.legend and "set cblabel " .. quote(options.legend) or "unset colorbox"
+  lines[#lines + 1] = gnuplot.ticks("x", ticks) .. "\n" .. shades_of(options)
   lines[#lines + 1] = ("plot %s using 1:2:3 with lines linecolor palette linewidth 1.2 notitle, "
     .. "%s using 1:2:3 with labels left font ',8' notitle"):format(file(1), file(2))
   return {lines = lines, data = {text_of(paths), text_of(#marks > 0 and marks or {"NaN NaN ''"})},

@@ -57,7 +57,7 @@ end
 
 function Display:clear()
   if self.height == 0 then return end
-  io.stderr:write(("\27[%dA\27[J"):format(self.height))
+  io.stderr:write(("\r\27[%dA\27[J"):format(self.height))
   self.height = 0
 end
 

@@ -25,18 +25,45 @@ local function done_trials(study)
   return list
 end
 
--- The range of values that tells something: far-off bad ones would hide the others' differences.
-local function clipped_shades(study, records)
-  local values = {}
-  for i, record in ipairs(records) do values[i] = record.values[1] end
+-- The last report of a trial that was pruned; nil where there is none.
+local function last_report(record)
+  local last
+  for step in pairs(record.reports) do last = math.max(last or step, step) end
+  local value = last and record.reports[last]
+  return value == value and value or nil
+end
+
+-- What a trial came to: its objective, or where it was pruned its last report.
+local function value_of(record)
+  if record.state == "done" then return record.values[1] end
+  return record.state == "pruned" and last_report(record) or nil
+end
+
+-- Values with the worst tenth of them set to its edge: far-off ones would hide the others' differences.
+local function clipped(values, maximize)
   local sorted = {unpack(values)}
   table.sort(sorted)
-  local maximize = study.history.directions[1] == "maximize"
   local low, high = sorted[1], sorted[#sorted]
-  local q = maximize and sorted[math.max(1, math.floor(#sorted * 0.1))] or sorted[math.ceil(#sorted * 0.9)]
-  if maximize then low = q else high = q end
-  for i, value in ipairs(values) do values[i] = math.max(low, math.min(high, value)) end
-  return values
+  if maximize then low = sorted[math.max(1, math.floor(#sorted * 0.1))]
+  else high = sorted[math.ceil(#sorted * 0.9)] end
+  local shades = {}
+  for i, value in ipairs(values) do shades[i] = math.max(low, math.min(high, value)) end
+  return shades
+end
+
+-- Points of the pruned trials by their last report: place(record) says where, nil leaves one out.
+local function pruned_series(study, place)
+  local series = {name = "pruned, last report", places = {}, values = {}, colour = "#c8c8c8"}
+  for _, record in ipairs(study.history.trials) do
+    local value = record.state == "pruned" and last_report(record)
+    local at = value and place(record)
+    if at then
+      table.insert(series.places, at)
+      table.insert(series.values, value)
+    end
+  end
+  if #series.values == 0 then series.name = nil end
+  return series
 end
 
 local function history_panel(panel, study, records, name)
@@ -49,8 +76,9 @@ local function history_panel(panel, study, records, name)
     front.places[i] = record.number
     front.values[i] = best and (maximize and math.max(best, value) or math.min(best, value)) or value
   end
-  return panel.points({{name = name, places = places, values = values}}, {title = "history", x = "trial",
-    y = name, lines = {front}})
+  return panel.points({pruned_series(study, function(record) return record.number end),
+    {name = name, places = places, values = values, colour = "#0072B2"}},
+    {title = "history", x = "trial", y = name, lines = {front}})
 end
 
 -- Reports over steps, of at most forty trials: the pruned ones, too.
@@ -98,40 +126,46 @@ local function axis_of(d, name)
   return {name = name, ticks = ticks}
 end
 
-local function parallel_panel(panel, study, records, name)
-  local names, axes, rows = tables.names(study), {}, {}
-  local distributions = {}
+local function parallel_panel(panel, study, name)
+  local names, axes, distributions, rows, values = tables.names(study), {}, {}, {}, {}
+  local records = thinned(study.history.trials)
   for k, one in ipairs(names) do
     distributions[k] = last_distribution(records, one)
-    if not distributions[k] then return nil end
     axes[k] = axis_of(distributions[k], one)
   end
   if #names < 2 then return nil end
-  local shades = clipped_shades(study, records)
-  for i, record in ipairs(records) do
-    local places = {}
+  for _, record in ipairs(records) do
+    local value, places = value_of(record), {}
     for k, one in ipairs(names) do
-      local value, d = record.params[one], distributions[k]
-      places[k] = value ~= nil and space.contains(d, value) and space.to_unit(d, value) or 0 / 0
+      local at, d = record.params[one], distributions[k]
+      places[k] = at ~= nil and space.contains(d, at) and space.to_unit(d, at) or 0 / 0
     end
-    rows[i] = {places = places, shade = shades[i], good = record.values[1]}
+    if value then
+      rows[#rows + 1], values[#values + 1] = {places = places, value = value}, value
+    end
   end
   local maximize = study.history.directions[1] == "maximize"
+  for i, shade in ipairs(clipped(values, maximize)) do rows[i].shade = shade end
   table.sort(rows, function(a, b)
-    if maximize then return a.good < b.good end
-    return a.good > b.good
+    if maximize then return a.value < b.value end
+    return a.value > b.value
   end)
-  return panel.parallel(axes, rows, {title = "parallel coordinates", legend = name})
+  return panel.parallel(axes, rows, {title = "parallel coordinates", legend = name,
+    dark_is_low = not maximize})
 end
 
-local function slice_panel(panel, records, name, objective)
+local function slice_panel(panel, study, records, name, objective)
   local d = last_distribution(records, name)
   local places, values, shades = {}, {}, {}
-  for _, record in ipairs(records) do
+  local function place(record)
     local value = record.params[name]
-    if value ~= nil and (d.kind ~= "choice" or space.index(d, value)) then
-      places[#places + 1] = d.kind == "choice" and space.index(d, value) or value
-      values[#values + 1], shades[#shades + 1] = record.values[1], record.number
+    if value ~= nil and d.kind == "choice" then return space.index(d, value) end
+    return value
+  end
+  for _, record in ipairs(records) do
+    local at = place(record)
+    if at then
+      places[#places + 1], values[#values + 1], shades[#shades + 1] = at, record.values[1], record.number
     end
   end
   local ticks
@@ -139,7 +173,9 @@ local function slice_panel(panel, records, name, objective)
     ticks = {}
     for i, value in ipairs(d.choices) do ticks[i] = {i, tick_text(value)} end
   end
-  return panel.points({{places = places, values = values, shades = shades}}, {title = name, x = name,
+  local pruned = pruned_series(study, place)
+  pruned.name = nil
+  return panel.points({pruned, {places = places, values = values, shades = shades}}, {title = name, x = name,
     y = objective, log_x = d.log, ticks = ticks, legend = "trial"})
 end
 
@@ -199,7 +235,7 @@ local function pictures_of(panel, study)
   local slices, pictures = {}, {}
   for _, name in ipairs(tables.names(study)) do
     if last_distribution(records, name) then
-      slices[#slices + 1] = slice_panel(panel, records, name, objectives[1])
+      slices[#slices + 1] = slice_panel(panel, study, records, name, objectives[1])
     end
   end
   local function add(file, panels, shows, options)
@@ -211,10 +247,11 @@ local function pictures_of(panel, study)
     {width = 900, height = 450})
   add("reports.png", {reports_panel(panel, study, objectives[1])}, "What trials reported, step by step.",
     {width = 900, height = 450})
-  add("parallel.png", {parallel_panel(panel, study, records, objectives[1])},
-    "One line a trial over its parameters; dark is good where the objective is maximized, light where it is "
-    .. "minimized.", {width = 1000, height = 500})
-  add("slices.png", slices, "Objective over each parameter; darker trials came later.")
+  add("parallel.png", {parallel_panel(panel, study, objectives[1])},
+    "One line a trial over its parameters; the better, the darker. "
+    .. "Pruned ones count by their last report.", {width = 1000, height = 500})
+  add("slices.png", slices, "Objective over each parameter; darker trials came later, grey ones were "
+    .. "pruned.")
   add("importance.png", {(importance_panel(panel, study))}, "Share of the objective's variance by parameter.",
     {width = 700, height = 420})
   add("pareto.png", {pareto_panel(panel, study, records, objectives)}, "Trials and the Pareto front.",

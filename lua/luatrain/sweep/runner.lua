@@ -262,8 +262,7 @@ end
 -- For a recipe, all parameters are drawn, and stored, before the trial begins: an attempt that is killed goes
 -- on from its checkpoint with the same ones.
 local function draw_all(self, record)
-  local names = core.sorted_keys(self.study.spec.space)
-  for _, name in ipairs(names) do self.study:suggest(record, name, self.study.spec.space[name]) end
+  self.study:suggest_all(record)
   local params, distributions, reports = studies.texts(record)
   return {number = record.number, attempt = record.attempt, params = params, distributions = distributions,
     reports = reports}

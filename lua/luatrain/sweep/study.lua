@@ -50,7 +50,7 @@ end
 
 local function from_row(store, row, directions)
   return setmetatable({storage = store, id = row.id, name = row.name, stored = row.spec, newest = 0,
-    held = {}, distributions = {},
+    held = {}, distributions = {}, tried = {},
     history = {name = row.name, trials = {}, directions = directions, version = 0}}, Study)
 end
 
@@ -132,6 +132,7 @@ function Study:refresh()
   local history = self.history
   for _, row in ipairs(rows) do
     if not self.held[row.number] then history.trials[row.number + 1] = record_of(self, row) end
+    if row.state ~= "failed" then self.tried[row.params] = self.tried[row.params] or row.number end
   end
   self.newest = newest
   if #rows > 0 then history.version = history.version + 1 end
@@ -188,6 +189,30 @@ function Study:suggest(record, name, d)
   end
   record.params[name], record.distributions[name] = value, d
   return value
+end
+
+-- How often parameters are drawn anew that another trial has had already.
+local DRAWS = 20
+
+-- All parameters of a record as they are stored: equal texts are equal settings.
+local function key_of(record) return (study.texts(record)) end
+
+--- Draws all parameters of a declared space. Settings that another trial of the study had already are drawn
+-- anew, as long as there seem to be others: a recipe's training would only come to the same again.
+function Study:suggest_all(record)
+  local names = core.sorted_keys(self.spec.space)
+  for _, name in ipairs(names) do self:suggest(record, name, self.spec.space[name]) end
+  if record.fixed then return end
+  for k = 1, DRAWS do
+    local other = self.tried[key_of(record)]
+    if not other or other == record.number then break end
+    for _, name in ipairs(names) do
+      -- Another number is another draw, and the same one whenever this trial is repeated.
+      record.params[name] = self.sampler:independent(self.history, record.number + k * 2 ^ 24, name,
+        self.spec.space[name])
+    end
+  end
+  self.tried[key_of(record)] = self.tried[key_of(record)] or record.number
 end
 
 --- Enters a report of a held record; a step that was reported before keeps its value. Returns whether the

@@ -1,0 +1,83 @@
+-- Pictures of a study, and the page that holds them.
+local files = require "sweep.files"
+local fs = require "luatrain.fs"
+local gnuplot = require "luatrain.report.gnuplot"
+local program = require "program"
+
+local function sweep(folder, ...)
+  local result = program.run({"sweep", ...}, {directory = folder, timeout = 100})
+  return result
+end
+
+-- Width and height of a PNG file, and whether it shows more than one colour.
+local function size_of(path)
+  local text = fs.read(path)
+  assert.equal("\137PNG\r\n\26\n", text:sub(1, 8))
+  local function big(at)
+    local a, b, c, d = text:byte(at, at + 3)
+    return ((a * 256 + b) * 256 + c) * 256 + d
+  end
+  return big(17), big(21), #text
+end
+
+describe("plots of a sweep", function()
+  local folder
+  before_each(function() folder = program.folder() end)
+  teardown(program.clean)
+
+  if not gnuplot.available() then
+    pending "gnuplot is not installed"
+    return
+  end
+
+  it("are drawn with all kinds of parameters, reports and pruned trials", function()
+    local path = files.write(folder, "all", [[trials = 30, pruner = {name = "threshold", upper = 0.8},
+      objective = function(trial)
+        local lr = trial:suggest("lr", lt.log_uniform(1e-4, 1))
+        local kind = trial:suggest("kind", lt.choice {"a", "b", true})
+        local n = kind == "a" and trial:suggest("n", lt.integer(1, 9)) or 3
+        for step = 1, 3 do
+          trial:report(lr + n / 100, step)
+          if trial:should_prune() then trial:prune() end
+        end
+        return lr + n / 100
+      end]])
+    assert.equal(0, sweep(folder, path, "run", "--quiet").code)
+    local result = sweep(folder, path, "plot")
+    assert.equal(0, result.code, result.err)
+    local out = fs.join(folder, "runs/sweeps/all/report")
+    for _, name in ipairs {"history", "reports", "parallel", "slices"} do
+      assert.is_truthy(result.out:find(name .. ".png", 1, true))
+      local width, height, bytes = size_of(fs.join(out, name .. ".png"))
+      assert.is_true(width >= 900 and height >= 300 and bytes > 5000)
+    end
+    local page = fs.read(fs.join(out, "index.html"))
+    local pictures = 0
+    for _ in page:gmatch '<img src="data:image/png;base64,' do pictures = pictures + 1 end
+    assert.is_true(pictures >= 4)
+    assert.is_nil(page:find "https?://")
+    assert.is_truthy(page:find("parallel coordinates", 1, true) or page:find("parallel", 1, true))
+    -- Elsewhere, if wanted.
+    assert.equal(0, sweep(folder, path, "plot", "--out", "there").code)
+    assert.is_true(fs.exists(fs.join(folder, "there/index.html")))
+  end)
+
+  it("show a Pareto front", function()
+    local path = files.write(folder, "front", [[trials = 15, direction = {"minimize", "minimize"},
+      objective = function(trial)
+        local x = trial:suggest("x", lt.uniform(0, 1))
+        return {x, (1 - x) ^ 2}
+      end]])
+    assert.equal(0, sweep(folder, path, "run", "--quiet").code)
+    assert.equal(0, sweep(folder, path, "plot").code)
+    assert.is_true((size_of(fs.join(folder, "runs/sweeps/front/report/pareto.png"))) >= 800)
+  end)
+
+  it("say that there is nothing to draw", function()
+    local path = files.write(folder, "none", [[trials = 1, objective = function() error "no" end]])
+    sweep(folder, path, "run", "--quiet")
+    local result = sweep(folder, path, "plot")
+    assert.equal(1, result.code)
+    assert.is_truthy(program.last_line(result.err):find "no trial of study none is done")
+  end)
+end)
