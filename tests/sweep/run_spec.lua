@@ -174,12 +174,14 @@ describe("luatrain sweep", function()
         if n == 3 then ffi.C.raise(11) end
         if n == 4 then ffi.C.usleep(5000000) end
         if n == 5 then return "seven" end
+        if n == 7 then error("\255 no text\0\n of ours") end
         if n == 6 and trial.attempt < 3 then ffi.C.raise(9) end
         return 1
       end]])
     local result = sweep(folder, path, "run")
     assert.equal(0, result.code, result.err)
     local list = trials(folder, path)
+    assert.is_truthy(list[8].message:find("? no text", 1, true), list[8].message)
     local words = {[0] = "nan", "the objective's own mistake", "code 9 and no result: last words",
       "segmentation fault", "took longer than 0.3 s", "returned a string"}
     for number, text in pairs(words) do
@@ -188,7 +190,7 @@ describe("luatrain sweep", function()
     end
     assert.equal("done", list[7].state)
     assert.equal(3, list[7].attempt)
-    assert.equal("done", list[8].state)
+    assert.equal("failed", list[8].state)
     -- A process that is killed each time is given up.
     local killed = files.write(folder, "killed", [[trials = 2, objective = function(trial)
       require("ffi").cdef "int raise(int);"
@@ -205,6 +207,17 @@ describe("luatrain sweep", function()
     assert.equal("waiting", trials(folder, killed)[1].state)
     fails(2, folder, {killed, "retry", "1"}, "no failed trial 1")
     fails(2, folder, {killed, "retry", "one"}, "'one'")
+  end)
+
+  it("keeps each trial to processors of its own, if wanted", function()
+    local path = files.write(folder, "pinned", [[trials = 4, objective = function(trial)
+      require("ffi").cdef "int usleep(unsigned);"
+      require("ffi").C.usleep(100000)
+      return require("luatrain.core").C.lt_cpus() * 1000 + require("luatrain.core").C.lt_threads()
+    end]])
+    succeeds(folder, path, "run", "--pin", "--threads", "1", "--parallel",
+      tostring(math.min(2, core.C.lt_cpus())))
+    for _, trial in ipairs(trials(folder, path)) do assert.same({1001}, trial.values) end
   end)
 
   it("stops where every trial fails", function()
@@ -271,6 +284,7 @@ describe("luatrain sweep", function()
     fails(2, folder, {path}, "name a command")
     fails(2, folder, {path, "rnu"}, "did you mean run?")
     fails(2, folder, {path, "run", "--paralel", "2"}, "did you mean --parallel?")
+    fails(2, folder, {path, "run", "--pin", "--threads", "500"}, "do not fit on")
     fails(2, folder, {path, "run", "now"}, "unexpected argument 'now'")
     fails(3, folder, {"nowhere.lua", "run"}, "nowhere.lua", "no such sweep file")
     fails(4, folder, {path, "status"}, "study.db", "no such study")

@@ -96,16 +96,26 @@ local function processors()
   return given and math.min(given, core.C.lt_cpus()) or core.C.lt_cpus()
 end
 
+-- Threads of each trial.
+local function share_of(options)
+  local threads = options.threads
+  if threads == 0 then threads = math.max(1, math.floor(processors() / options.parallel)) end
+  if options.pin and threads * options.parallel > core.C.lt_cpus() then
+    failure.raise("usage", "--pin: %d trials of %d threads do not fit on %d processors", options.parallel,
+      threads, core.C.lt_cpus())
+  end
+  return threads
+end
+
 function commands.run.run(path, options)
   local spec = files.load(path)
   place(spec, options)
   local sampler, pruner = files.tools(spec)
   if options.slurm then return require("luatrain.sweep.slurm").submit(spec, options) end
+  local threads = share_of(options)
   local store = require("luatrain.sweep.storage").open(options.storage, {create = true})
   local study = require("luatrain.sweep.study").open(store, spec.name, spec)
   study.sampler, study.pruner = sampler, pruner
-  local threads = options.threads
-  if threads == 0 then threads = math.max(1, math.floor(processors() / options.parallel)) end
   require("luatrain.sweep.runner").new({study = study, folder = options.folder, parallel = options.parallel,
     target = options.trials > 0 and options.trials or spec.trials, threads = threads, pin = options.pin,
     timeout = options.timeout > 0 and options.timeout or spec.timeout or 0, retries = options.retries,

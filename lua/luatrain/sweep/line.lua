@@ -28,6 +28,13 @@ function line.number(x)
   return x
 end
 
+--- A text as one line that JSON and databases take, of at most 1000 bytes: what a trial said may hold
+-- anything.
+function line.clean(text)
+  text = text:sub(1, 1000):gsub("%c+", " ")
+  return json.is_utf8(text) and text or (text:gsub("[\128-\255]", "?"))
+end
+
 --- Sends a message. Raises where the other end is gone.
 function Line:send(message)
   local text = json.encode(message, {pretty = false}) .. "\n"

@@ -8,6 +8,7 @@ local child = require "luatrain.sweep.child"
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
+local line = require "luatrain.sweep.line"
 local space = require "luatrain.sweep.space"
 local studies = require "luatrain.sweep.study"
 local storage = require "luatrain.sweep.storage"
@@ -136,13 +137,15 @@ end
 local function settle(self, one)
   local record, outcome = one.record, one.outcome
   local params, distributions, reports = studies.texts(record)
-  local entry = {number = record.number, attempt = record.attempt, lost = record.lost, params = params,
-    distributions = distributions, reports = reports, values = outcome.values, message = outcome.message,
-    state = outcome.state, record = record, seconds = C.lt_time() - one.began}
+  local entry = {number = record.number, attempt = record.attempt, lost = record.lost, record = record,
+    state = outcome.state, values = outcome.values, params = params, distributions = distributions,
+    reports = reports, message = outcome.message and line.clean(outcome.message),
+    seconds = C.lt_time() - one.began}
   if outcome.fatal and not self.stopping then
     failure.raise("config", "%s: %s", self.study.spec.path, outcome.message)
   elseif outcome.state == "lost" or outcome.fatal then
     self.lost[#self.lost + 1] = entry
+    self.exhausted = false  -- it may be run again
     return
   end
   self.finished[#self.finished + 1] = entry
@@ -158,7 +161,8 @@ local function end_of(one)
     return
   end
   local verdict, text = child.verdict(state, code, one:last_words())
-  one.outcome = {state = verdict, message = one.problem or text}
+  if one.problem then verdict, text = "failed", one.problem end
+  one.outcome = {state = verdict, message = text}
 end
 
 -- Reads from one process; true where its trial is over.
@@ -350,19 +354,22 @@ local function check_signal(self)
 end
 
 local function loop(self)
-  local db, study = self.study.storage, self.study
+  local db, study, idle = self.study.storage, self.study, false
   db:recover(study.id, self.identity, self.grace)
   study:refresh()
   self.display:begin(self)
   while true do
     check_signal(self)
     exchange(self, false)
-    if #self.running == 0 and #self.finished == 0 and #self.lost == 0 then
-      if not may_claim(self) and db:recover(study.id, self.identity, self.grace) == 0 then break end
-      self.exhausted = false
-    else
+    if #self.running > 0 or #self.finished > 0 or #self.lost > 0 then
+      idle = false
       keep_spare(self)
       wait(self, 0.25)
+    elseif idle then
+      break
+    else  -- nothing seems to be left: look once more, also for what the dead left
+      idle, self.exhausted = true, false
+      db:recover(study.id, self.identity, self.grace)
     end
     tend(self)
     self.display:tick(self)

@@ -131,7 +131,7 @@ function worker.main(path)
   else
     io.stderr:write(trace or tostring(result), "\n")
     local code, text = require("luatrain.cli").explain(result)
-    talk:send {failed = text, code = code, fatal = failure.of(result) and result.fatal or nil}
+    talk:send {failed = line.clean(text), code = code, fatal = failure.of(result) and result.fatal or nil}
   end
   io.stdout:flush()
   os.exit(0, false)  -- the system is faster at giving memory back
