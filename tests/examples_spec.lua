@@ -36,6 +36,18 @@ describe("examples", function()
     assert.is_true(tonumber(r.output:match "best validation loss ([%d.]+)") < 0.01)
   end)
 
+  it("sweep searches a network's size", function()
+    local storage = { "--storage", folder .. "/study.db", "--folder", folder .. "/sweep" }
+    os.execute("mkdir -p " .. folder)
+    local r = luatrain("sweep", "examples/sweep.lua", "run", "--trials", "8", "--parallel", "2",
+      unpack(storage))
+    assert.are.equal(0, r.code, r.output)
+    assert.is_truthy(r.output:find "best is trial")
+    r = luatrain("sweep", "examples/sweep.lua", "best", unpack(storage))
+    assert.is_true(tonumber(r.output:match "trial %d+: ([%d.e-]+)") < 0.6)  -- the sine's own variance is 0.5
+    assert.is_truthy(r.output:find "layers")
+  end)
+
   it("look and notes read what the library writes", function()
     os.execute("mkdir -p " .. folder)
     lt.audio.save(folder .. "/a.wav", lt.linspace(0, 300, 8000):sin() * 0.5, 8000)

@@ -16,9 +16,11 @@ local wanted = {
   inversion_evaluate_f32 = 1.3, inversion_evaluate_bf16 = 1.3,
   decode_greedy = 5, decode_beam5 = 5, decoder_step = 1.2,
   ast_base = 1,
+  sweep_small = 10,
 }
 local limits = { startup = 0.015, synthesizer_matrix = 0.01, synthesizer_all = 0.01,
-  synthesizer_random = 0.01, decode_10s_greedy = 0.1, decode_10s_beam5 = 0.5 }
+  synthesizer_random = 0.01, decode_10s_greedy = 0.1, decode_10s_beam5 = 0.5,
+  sweep_overhead = 0.01, sweep_suggest = 0.05 }
 -- Those that have no peer.
 local alone = { synthesizer = true }
 

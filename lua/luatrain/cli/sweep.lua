@@ -215,7 +215,7 @@ function commands.plot.run(path, options)
 end
 
 commands.importance = {
-  help = "how much each parameter matters (fANOVA)",
+  help = "how much each parameter matters (PED-ANOVA)",
   options = {json = config.flag(false, "print one JSON object")},
 }
 
@@ -225,11 +225,13 @@ function commands.importance.run(path, options)
   local list = tables.importance(study)
   if options.json then
     local out = {}
-    for _, one in ipairs(list) do out[one.name] = one.share end
+    for _, one in ipairs(list) do out[one.name] = one.importance end
     print((json.encode(out)))
   else
-    for _, one in ipairs(list) do print(("%-24s %.3f  %s"):format(one.name, one.share, ("#"):rep(
-      math.floor(one.share * 40 + 0.5)))) end
+    for _, one in ipairs(list) do
+      local bar = ("#"):rep(math.floor(one.importance * 40 + 0.5))
+      print((("%-24s %.3f  %s"):format(one.name, one.importance, bar):gsub("%s+$", "")))
+    end
   end
 end
 

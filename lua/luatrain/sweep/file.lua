@@ -3,7 +3,7 @@
 --   return {
 --     name = "chord-asha",                    -- default: the file's name
 --     recipe = "chord", command = "train",    -- whose settings are swept; command defaults to train
---     space = {lr = lt.log_uniform(1e-5, 1e-2), width = lt.choice {64, 96, 128}},
+--     space = {lr = lt.log_uniform(1e-5, 1e-2), model = {width = lt.choice {64, 96, 128}}},
 --     settings = {epochs = 8, data = "data/pop909"},                       -- the same for all trials
 --     objective = "val_accuracy",             -- a metric of the history, or a list of them
 --     direction = "maximize",                 -- or "minimize" (default), or a list of both
@@ -168,6 +168,20 @@ local function recipe_path(path, recipe)
   return fs.exists(beside) and beside or recipe
 end
 
+-- Settings in sections, model = {width = ...}, by their full names, "model.width".
+local function flat(nested, into, prefix)
+  if not nested then return nil end
+  for name, value in pairs(nested) do
+    local is_text = type(name) == "string"
+    if is_text and type(value) == "table" and not space.is(value) and value[1] == nil then
+      flat(value, into, prefix .. name .. ".")
+    else
+      into[is_text and prefix .. name or name] = value
+    end
+  end
+  return into
+end
+
 --- Loads a sweep file and checks all that can be checked. options: light (in a trial's process: the parent
 -- has checked it). Returns the spec: path, name, objective (a function) or objectives (names), directions,
 -- recipe, recipe_name, command, space, settings, sampler, pruner, trials, seed, take, slurm, ...
@@ -187,14 +201,15 @@ function file.load(path, options)
   end
   spec.objectives = check_objective(path, source)
   spec.directions = check_directions(path, source, spec.objectives)
-  if source.space then failure.wrap("config", path .. ": ", space.check, source.space, "space") end
+  spec.space, spec.settings = flat(source.space, {}, ""), flat(source.settings or {}, {}, "")
+  if spec.space then failure.wrap("config", path .. ": ", space.check, spec.space, "space") end
   for name, least in pairs {trials = 1, timeout = 0, trial_timeout = 0, seed = 0} do
     check_number(path, source, name, least)
   end
   if spec.take and spec.take ~= "best" and spec.take ~= "last" then
     failure.raise("config", "%s: take is '%s', wanted best or last", path, spec.take)
   end
-  spec.trials, spec.seed, spec.settings = source.trials or 100, source.seed or 1, source.settings or {}
+  spec.trials, spec.seed = source.trials or 100, source.seed or 1
   if spec.recipe then
     spec.recipe = recipe_path(path, spec.recipe)
     spec.command = spec.command or "train"

@@ -181,10 +181,10 @@ end
 
 local function importance_panel(panel, study)
   local ok, list = pcall(tables.importance, study)
-  if not ok then return nil end
+  if not ok or #list == 0 then return nil end
   local names, shares = {}, {}
-  for i, one in ipairs(list) do names[i], shares[i] = one.name, one.share end
-  return panel.bars(names, {{values = shares}}, {title = "importance", y = "share of the variance", from = 0,
+  for i, one in ipairs(list) do names[i], shares[i] = one.name, one.importance end
+  return panel.bars(names, {{values = shares}}, {title = "importance", y = "share", from = 0,
     to = 1, format = "%.2f", rotate = #names > 6}), list
 end
 
@@ -252,7 +252,8 @@ local function pictures_of(panel, study)
     .. "Pruned ones count by their last report.", {width = 1000, height = 500})
   add("slices.png", slices, "Objective over each parameter; darker trials came later, grey ones were "
     .. "pruned.")
-  add("importance.png", {(importance_panel(panel, study))}, "Share of the objective's variance by parameter.",
+  add("importance.png", {(importance_panel(panel, study))},
+    "How much each parameter mattered for reaching the best values.",
     {width = 700, height = 420})
   add("pareto.png", {pareto_panel(panel, study, records, objectives)}, "Trials and the Pareto front.",
     {width = 800, height = 600})

@@ -223,8 +223,8 @@ end
 
 -- ---- importance ---------------------------------------------------------------------------------
 
---- Shares of the first objective's variance that parameters explain: a list of {name, share}, largest first.
--- Raises where there are too few finished trials to tell.
+--- How much each parameter mattered for the first objective: a list of {name, importance}, largest first, see
+-- luatrain.sweep.importance. Raises where there are too few finished trials to tell.
 function tables.importance(study)
   local done = 0
   for _, record in ipairs(study.history.trials) do
@@ -234,14 +234,7 @@ function tables.importance(study)
     failure.raise("run", "importance: study %s has %d trials that are done, wanted at least 4", study.name,
       done)
   end
-  local shares = require("luatrain.sweep.importance").fanova(study.history)
-  local list = {}
-  for name, share in pairs(shares) do list[#list + 1] = {name = name, share = share} end
-  table.sort(list, function(a, b)
-    if a.share ~= b.share then return a.share > b.share end
-    return a.name < b.name
-  end)
-  return list
+  return require("luatrain.sweep.importance").of(study.history)
 end
 
 return tables
