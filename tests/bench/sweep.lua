@@ -62,8 +62,9 @@ math.randomseed(1)
 for number = 1, 99999 do
   db:query("INSERT INTO luatrain_trials (study, number, state, change, attempt, lost, params, distributions, "
     .. "reports, outcome, started, finished) VALUES (1, ?, 'done', ?, 1, 0, ?, ?, '{}', ?, 1, 2)", number,
-    number + 9, ('{"dropout":%.17g,"kind":%d,"lr":%.17g,"width":%d}'):format(math.random() / 2, math.random(3),
-      10 ^ (-1 - 4 * math.random()), math.random(8, 512)), distributions, ("[%.17g]"):format(math.random()))
+    number + 9, ('{"dropout":%.17g,"kind":%d,"lr":%.17g,"width":%d}'):format(math.random() / 2,
+      math.random(3), 10 ^ (-1 - 4 * math.random()), math.random(8, 512)), distributions,
+    ("[%.17g]"):format(math.random()))
 end
 db:query "UPDATE luatrain_studies SET next = 100000, change = 200000"
 db:commit()
