@@ -3,6 +3,8 @@
 // Blocks keep a 64-byte header in front of the data. Sizes are rounded to classes (four to a power
 // of two, pages above 1 MiB), and a freed block waits in its class's list for the next of that
 // size: a training step asks for the same sizes again and again. Large blocks ask for huge pages.
+// Where the sizes change from step to step (sequences of any length), those unused the longest are
+// given back, so that all blocks together stay near what was once in use at a time.
 #include "core/internal.h"
 
 #include <pthread.h>
@@ -12,6 +14,7 @@
 enum { MAGIC = 0x6c747261, SMALL_CLASSES = 57 };
 #define LARGE ((int64_t)1 << 20)
 #define HUGE_PAGE ((int64_t)2 << 20)
+#define SPARE ((int64_t)64 << 20)
 
 typedef struct block {
     int64_t size;    // capacity for data
@@ -19,7 +22,8 @@ typedef struct block {
     struct block *next;
     int32_t magic;
     int32_t in_use;
-    char pad[32];
+    int64_t freed;   // the turn in which it was freed last
+    char pad[24];
 } block;
 _Static_assert(sizeof(block) == LT_ALIGN, "the header keeps data aligned");
 
@@ -28,6 +32,7 @@ static block *small_free[SMALL_CLASSES];
 static block *large_free;  // sorted by size, smallest first
 static lt_memory_stats stats;
 static int64_t fail_countdown, live_limit;
+static int64_t turn, most_live;
 
 // Class of a small size and the capacity of that class: 64, 80, 96, 112, 128, 160, ...
 static int size_class(int64_t bytes, int64_t *capacity)
@@ -69,6 +74,23 @@ static block *map_block(int64_t capacity)
     return b;
 }
 
+// Gives large blocks back, those unused the longest first, until there is room for a new one: all
+// together may be half as much again as was ever in use at a time, and SPARE.
+static void make_room(int64_t bytes)
+{
+    int64_t used = stats.live + bytes > most_live ? stats.live + bytes : most_live;
+    int64_t bound = used + used / 2 + SPARE;
+    while (large_free && stats.live + stats.cached + bytes > bound) {
+        block **oldest = &large_free;
+        for (block **at = &large_free; *at; at = &(*at)->next)
+            if ((*at)->freed < (*oldest)->freed) oldest = at;
+        block *b = *oldest;
+        *oldest = b->next;
+        stats.cached -= b->size;
+        free(b);
+    }
+}
+
 static void trim_locked(void)
 {
     for (int i = 0; i < SMALL_CLASSES; i++)
@@ -108,6 +130,7 @@ void *lt_alloc(int64_t bytes)
         b = cls >= 0 ? small_free[cls] : take_large(capacity);
         if (b && cls >= 0) small_free[cls] = b->next;
         if (b) stats.cached -= b->size;
+        if (!b && cls < 0) make_room(capacity);
         if (!b) b = map_block(capacity);
         if (!b) {
             trim_locked();
@@ -120,6 +143,7 @@ void *lt_alloc(int64_t bytes)
         stats.live += b->size;
         stats.fresh += b->size;
         if (stats.live > stats.peak) stats.peak = stats.live;
+        if (stats.live > most_live) most_live = stats.live;
     }
     int64_t live = stats.live;
     pthread_mutex_unlock(&lock);
@@ -140,6 +164,7 @@ void lt_free(void *p)
     stats.live -= b->size;
     stats.cached += b->size;
     b->in_use = 0;
+    b->freed = ++turn;
     if (b->size <= LARGE) {
         int cls = size_class(b->size, &capacity);
         b->next = small_free[cls];

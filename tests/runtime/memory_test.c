@@ -32,6 +32,27 @@ static void blocks_are_aligned_and_reused(void **state)
     assert_int_equal(stats().cached, 0);
 }
 
+// Sizes that never come again must not pile up.
+static void blocks_of_many_sizes_are_given_back(void **state)
+{
+    (void)state;
+    lt_memory_trim();
+    int64_t before = stats().live, bound = 0;
+    for (int64_t mib = 40; mib <= 140; mib += 1) {
+        void *p = lt_alloc(mib << 20);
+        assert_non_null(p);
+        int64_t used = before + (mib << 20) + (1 << 20);
+        bound = used + used / 2 + ((int64_t)64 << 20);
+        lt_free(p);
+        assert_true(stats().cached + stats().live <= bound);
+    }
+    void *a = lt_alloc((int64_t)140 << 20); // what was used last is still there
+    assert_true(stats().cached + stats().live <= bound);
+    lt_free(a);
+    lt_memory_trim();
+    assert_int_equal(stats().cached, 0);
+}
+
 static void zero_bytes_and_null_are_fine(void **state)
 {
     (void)state;
@@ -90,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_reused),
+        cmocka_unit_test(blocks_of_many_sizes_are_given_back),
         cmocka_unit_test(zero_bytes_and_null_are_fine),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(the_nth_allocation_fails),
