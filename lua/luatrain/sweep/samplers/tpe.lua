@@ -116,8 +116,9 @@ local function set_of(position, last, marks, mark, total, extra)
     if id > 0 and marks[id] == mark then all = all + 1 end
   end
   local stride = math.ceil(all / KERNELS)
-  local slot, ids = ffi.new("int32_t[?]", total + 1), ffi.new("int32_t[?]", all + 1)
-  local rank = ffi.new("int32_t[?]", all + 1)
+  local room = math.min(all, KERNELS + NEWEST + 1) + 1
+  local slot = ffi.new("int32_t[?]", total + 1)
+  local ids, rank = ffi.new("int32_t[?]", room), ffi.new("int32_t[?]", room)
   ffi.fill(slot, 4 * (total + 1), 255)
   local n, i = 0, 0
   for number = 0, last do
