@@ -64,6 +64,16 @@ describe("every sampler", function()
     end
   end)
 
+  it("begins anew with another history", function()
+    for _, said in ipairs { all[4], all[5], all[6] } do
+      local d, used = everything(), samplers.make(said, { seed = 5 })
+      history.run(used, d, 30, loss)
+      local again = history.run(used, d, 20, loss)
+      local fresh = history.run(samplers.make(said, { seed = 5 }), d, 20, loss)
+      for i = 1, 20 do assert.are.same(fresh.trials[i].params, again.trials[i].params, said.name) end
+    end
+  end)
+
   it("takes objectives that are to be maximised", function()
     for _, said in ipairs { all[4], all[5], all[6] } do
       local d = everything()

@@ -4,6 +4,7 @@
 -- A trial counts when it is done (with finite values) or pruned. They are numbered in the order in which
 -- they were seen to be finished, from 1: that is an id below.
 local ffi = require "ffi"
+local follow = require "luatrain.sweep.follow"
 local space = require "luatrain.sweep.space"
 
 local seen = {}
@@ -20,21 +21,10 @@ local function reset(self)
   self.last = -1        -- the greatest trial number among the finished
   self.position = ffi.new("int32_t[?]", 64)  -- id by trial number, 0 where not finished
   self.room = 64
-  self.scanned = 0      -- records looked at
-  self.open = {}        -- positions in history.trials of those not finished then
-  self.done, self.pruned = {}, {}            -- the best of either kind, as {id, key, ...}
+  self.done, self.pruned = {}, {}            -- the best of either kind, as {key, ..., id}
   self.done_count = 0
   self.common = {}      -- distributions that all finished trials have
   self.columns = {}
-  self.trials, self.first, self.newest, self.newest_at = nil, nil, nil, nil
-end
-
---- A reader that has seen nothing yet. Its `generation` grows when it is shown another history and
--- begins anew.
-function seen.new()
-  local self = setmetatable({ generation = 0 }, Seen)
-  reset(self)
-  return self
 end
 
 -- Puts an entry into a short sorted list of the best; entries are compared key by key.
@@ -104,12 +94,10 @@ local function note_position(self, number, id)
   self.last = math.max(self.last, number)
 end
 
--- Takes a record that is finished; false where it is not, or will never count.
-local function take(self, record, sign)
-  local state = record.state
-  if state == "running" or state == "waiting" then return false end
+-- Takes a record that is finished.
+local function take(self, record)
   local done = seen.is_done(record)
-  if not done and state ~= "pruned" then return true end
+  if not done and record.state ~= "pruned" then return end
   self.count = self.count + 1
   local id = self.count
   self.records[id] = record
@@ -117,44 +105,32 @@ local function take(self, record, sign)
   note_common(self, record)
   if done then
     self.done_count = self.done_count + 1
-    keep_best(self.done, { sign * record.values[1], record.number, id })
-  else
-    -- The longest first; among those of one length the best value (as Optuna orders pruned trials).
-    local step, value = last_report(record)
-    if not step then step, value = -1, 0
-    elseif value ~= value then value = math.huge
-    else value = sign * value end
-    keep_best(self.pruned, { -step, value, record.number, id })
+    keep_best(self.done, { self.sign * record.values[1], record.number, id })
+    return
   end
-  return true
+  -- The longest first; among those of one length the best value (as Optuna orders pruned trials).
+  local step, value = last_report(record)
+  if not step then step, value = -1, 0
+  elseif value ~= value then value = math.huge
+  else value = self.sign * value end
+  keep_best(self.pruned, { -step, value, record.number, id })
 end
 
--- Whether `history` is the one seen before, only further on.
-local function continues(self, trials)
-  if not self.first then return self.scanned == 0 end
-  return #trials >= self.scanned and trials[1] == self.first
-    and (not self.newest or trials[self.newest_at] == self.newest)
+--- A reader that has seen nothing yet. Its `generation` grows when it is shown another history and
+-- begins anew.
+function seen.new()
+  local self = setmetatable({ generation = 0 }, Seen)
+  self.follow = follow.new(function() reset(self) end, function(record) take(self, record) end)
+  reset(self)
+  return self
 end
 
 --- Reads what is new in a history; returns itself.
 function Seen:update(history)
-  local trials = history.trials
-  if self.version and self.version == history.version and self.trials == trials then return self end
-  if not continues(self, trials) then reset(self) end
-  local sign = seen.sign(history)
-  local open = {}
-  local function look(i)
-    local record = trials[i]
-    if not take(self, record, sign) then
-      open[#open + 1] = i
-    elseif self.records[self.count] == record then
-      self.newest, self.newest_at = record, i
-    end
-  end
-  for _, i in ipairs(self.open) do look(i) end
-  for i = self.scanned + 1, #trials do look(i) end
-  self.open, self.scanned, self.first = open, #trials, trials[1]
-  self.version, self.trials = history.version, trials
+  if self.version and self.version == history.version and self.trials == history.trials then return self end
+  self.sign = seen.sign(history)
+  self.open = self.follow:update(history)
+  self.version, self.trials = history.version, history.trials
   return self
 end
 

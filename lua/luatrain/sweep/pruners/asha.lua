@@ -16,6 +16,7 @@
 local core = require "luatrain.core"
 local options = require "luatrain.options"
 local common = require "luatrain.sweep.pruners.common"
+local follow = require "luatrain.sweep.follow"
 
 local Asha = {}
 Asha.__index = Asha
@@ -38,7 +39,7 @@ function asha.new(given, member)
     self.rungs, self.finished = {}, {}
     self.first = self.resource ~= "auto" and self.resource or nil
   end
-  self.follow = common.follow(fresh, function(record) self.finished[#self.finished + 1] = record end)
+  self.follow = follow.new(fresh, function(record) self.finished[#self.finished + 1] = record end)
   return setmetatable(self, Asha)
 end
 

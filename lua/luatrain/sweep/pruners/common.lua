@@ -1,4 +1,4 @@
---- What pruners share: reading a trial's reports, checking options, keeping the reports of finished trials.
+--- What pruners share: reading a trial's reports, checking options.
 local core = require "luatrain.core"
 
 local common = {}
@@ -35,38 +35,6 @@ function common.is_due(reports, step, warmup, interval)
     if other ~= step and other >= begin then return false end
   end
   return true
-end
-
--- ---- finished trials -----------------------------------------------------------------------------
-
-local Done = {}
-Done.__index = Done
-
---- Follows a history and calls f(record) once for each trial that has finished (done, pruned or failed).
--- `fresh()` is called first, and again when another history is shown.
-function common.follow(fresh, f)
-  return setmetatable({ fresh = fresh, f = f, scanned = 0, open = {} }, Done)
-end
-
-local function is_finished(record)
-  return record.state ~= "running" and record.state ~= "waiting"
-end
-
---- Reads what is new; returns the positions in history.trials of those not finished.
-function Done:update(history)
-  local trials = history.trials
-  if self.scanned == 0 or #trials < self.scanned or trials[1] ~= self.first then
-    self.scanned, self.open, self.first = 0, {}, trials[1]
-    self.fresh()
-  end
-  local open = {}
-  local function look(i)
-    if is_finished(trials[i]) then self.f(trials[i]) else open[#open + 1] = i end
-  end
-  for _, i in ipairs(self.open) do look(i) end
-  for i = self.scanned + 1, #trials do look(i) end
-  self.open, self.scanned = open, #trials
-  return open
 end
 
 return common

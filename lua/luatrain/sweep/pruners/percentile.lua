@@ -6,6 +6,7 @@
 -- at a step before it is judged by).
 local options = require "luatrain.options"
 local common = require "luatrain.sweep.pruners.common"
+local follow = require "luatrain.sweep.follow"
 
 local Percentile = {}
 Percentile.__index = Percentile
@@ -21,7 +22,7 @@ function percentile.new(given, who)
   common.whole(who, "warmup", self.warmup, 0)
   common.whole(who, "interval", self.interval, 1)
   common.whole(who, "least", self.least, 1)
-  self.follow = common.follow(function() self.done, self.steps = {}, {} end, function(record)
+  self.follow = follow.new(function() self.done, self.steps = {}, {} end, function(record)
     if record.state == "done" then self.done[#self.done + 1] = record end
   end)
   return setmetatable(self, Percentile)
