@@ -6,7 +6,7 @@
 -- that happens by chance in 2 of 100 settings of the seeds. Both sides' seeds are fixed, so the answer is the
 -- same each time. The medians are printed beside each other where LUATRAIN_SWEEP_SEEDS is set.
 --
--- By default, 8 seeds of two functions (about 25 s of Optuna). The whole table, 30 seeds of all:
+-- By default 10 seeds of two functions. The whole table, 30 seeds of all:
 --   LUATRAIN_SWEEP_SEEDS=30 luatrain tests/run.lua tests/interop/sweep_samplers_spec.lua
 -- with LUATRAIN_PEER_PYTHON where the usual Python has no Optuna.
 package.path = "tests/interop/?.lua;" .. package.path
@@ -15,7 +15,7 @@ local core = require "luatrain.core"
 local peer = require "peer"
 
 local given = os.getenv "LUATRAIN_SWEEP_SEEDS"
-local seeds = tonumber(given or 8)
+local seeds = tonumber(given or 10)
 local names = given and core.sorted_keys(cases.functions) or { "branin", "mixed" }
 local TRIALS = 100
 
