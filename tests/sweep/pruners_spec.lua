@@ -182,3 +182,74 @@ describe("a pruner", function()
     for name in pairs(pruners) do assert.is_function(pruners[name].new, name) end
   end)
 end)
+
+describe("a history as a study keeps it", function()
+  -- Trials that report at steps 1, 2, 4 and are stopped or done.
+  local function run(pruner, h, number, values)
+    local record = trial(number, {})
+    h.trials[number + 1], h.version = record, h.version + 1
+    for i, value in ipairs(values) do
+      record.reports[2 ^ (i - 1)] = value
+      h.version = h.version + 1
+      if pruner:prune(h, record) then
+        record.state = "pruned"
+        return i
+      end
+    end
+    record.state, record.values = "done", { values[#values] }
+    return 0
+  end
+
+  it("may hold a finished record anew", function()
+    local said = { name = "asha", eta = 2, resource = 1 }
+    local calls = 0
+    local function results(copy)
+      local pruner, list = pruners.make(said), {}
+      local h = { trials = {}, directions = { "minimize" }, version = 0 }
+      local fresh = pruner.follow.fresh
+      pruner.follow.fresh = function()
+        calls = calls + 1
+        fresh()
+      end
+      for k = 0, 30 do
+        local x = k * 0.6180339887498949 % 1
+        list[k + 1] = run(pruner, h, k, { x, x * 0.9, x * 0.8 })
+        if copy then
+          local old, record = h.trials[k + 1], {}
+          for key, value in pairs(old) do record[key] = value end
+          h.trials[k + 1], h.version = record, h.version + 1
+        end
+      end
+      return list
+    end
+    assert.are.same(results(false), results(true))
+    assert.are.equal(2, calls, "nothing is read again")
+  end)
+
+  it("may try a failed trial again under its number", function()
+    local pruner = pruners.make { name = "asha", eta = 2, resource = 1 }
+    local h = { trials = {}, directions = { "minimize" }, version = 0 }
+    for k = 0, 3 do run(pruner, h, k, { 0.5, 0.5, 0.5 }) end
+    local first = trial(4, {})
+    h.trials[5] = first
+    first.reports[1] = 0.1
+    assert.is_false(pruner:prune(h, first))
+    first.state, h.version = "failed", h.version + 1
+    -- Now it is bad from the start: it must be judged at the first rung again.
+    local second = trial(4, { 0.9 })
+    h.trials[5], h.version = second, h.version + 1
+    assert.is_true(pruner:prune(h, second))
+    -- And TPE takes it into account when it is done.
+    local space = { x = lt.uniform(0, 1) }
+    local sampler = require("luatrain.sweep.samplers").make({ name = "tpe", startup = 1 })
+    local g = { trials = {}, directions = { "minimize" }, version = 1 }
+    g.trials[1] = { number = 0, state = "failed", params = { x = 0.5 }, distributions = space, reports = {} }
+    sampler:relative(g, 1, space)
+    assert.are.equal(0, sampler.seen.count)
+    g.trials[1] = { number = 0, state = "done", params = { x = 0.5 }, distributions = space, reports = {},
+      values = { 1 } }
+    g.version = 2
+    sampler:relative(g, 1, space)
+    assert.are.equal(1, sampler.seen.count)
+  end)
+end)

@@ -34,7 +34,7 @@ function asha.new(given, member)
     core.fail "asha: bootstrap needs a resource; with \"auto\" no trial would ever be done"
   end
   self.member = member
-  self.asked = {}  -- by trial number: {[0] = value at the first rung, ..., n = how many}
+  self.asked = {}  -- by trial number: {[0] = value at the first rung, ..., n = how many, record}
   local function fresh()
     self.rungs, self.finished = {}, {}
     self.first = self.resource ~= "auto" and self.resource or nil
@@ -121,15 +121,20 @@ local function standing(self, history, open, record, rung, value)
   return count, better
 end
 
--- What the trial itself had at the rungs before this report.
+-- What the trial itself had at the rungs before this report. A trial that is tried again has a new record.
 local function own_rungs(self, record, step)
   local own = self.asked[record.number]
-  if own then return own end
+  if own and (own.record == record or not own.record) then
+    own.record = record
+    return own
+  end
+  self.asked[record.number] = nil
   local before = {}
   for s, value in pairs(record.reports) do
     if s < step then before[s] = value end
   end
   own = rungs_of(self, { number = record.number, reports = before })
+  own.record = record
   self.asked[record.number] = own
   return own
 end
