@@ -107,6 +107,32 @@ describe("a killed sweep", function()
     if not ok then error(e, 0) end
   end)
 
+  it("goes on when the server of its study restarts", function()
+    local why = postgres.missing()
+    if why then
+      pending(why)
+      return
+    end
+    local server, folder = postgres.start(), program.folder()
+    local path = files.write(folder, "restart", "trials = 16, " .. files.wait(0.15))
+    local parent = start(folder, path, server.url)
+    ffi.C.usleep(500000)
+    local ok, e = pcall(server.restart)
+    local ended = has_ended(parent, 60)
+    local result = program.run({"sweep", path, "trials", "--json", "--storage", server.url},
+      {directory = folder})
+    server.stop()
+    assert.is_true(ok, e)
+    assert.is_true(ended)
+    assert.equal(0, parent.code, fs.read(fs.join(folder, "run.log")))
+    local list = json.decode(result.out)
+    assert.equal(16, #list)
+    for _, trial in ipairs(list) do
+      assert.equal("done", trial.state)
+      assert.equal(1, trial.attempt)
+    end
+  end)
+
   it("leaves no process behind", function()
     local folder = program.folder()
     local path = files.write(folder, "orphans", "trials = 4, " .. files.wait(30))

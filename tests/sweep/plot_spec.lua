@@ -2,6 +2,7 @@
 local files = require "sweep.files"
 local fs = require "luatrain.fs"
 local gnuplot = require "luatrain.report.gnuplot"
+local json = require "luatrain.json"
 local program = require "program"
 
 local function sweep(folder, ...)
@@ -46,17 +47,24 @@ describe("plots of a sweep", function()
     local result = sweep(folder, path, "plot")
     assert.equal(0, result.code, result.err)
     local out = fs.join(folder, "runs/sweeps/all/report")
-    for _, name in ipairs {"history", "reports", "parallel", "slices"} do
+    for _, name in ipairs {"history", "reports", "parallel", "slices", "importance"} do
       assert.is_truthy(result.out:find(name .. ".png", 1, true))
       local width, height, bytes = size_of(fs.join(out, name .. ".png"))
-      assert.is_true(width >= 900 and height >= 300 and bytes > 5000)
+      assert.is_true(width >= 700 and height >= 300 and bytes > 5000)
     end
     local page = fs.read(fs.join(out, "index.html"))
     local pictures = 0
     for _ in page:gmatch '<img src="data:image/png;base64,' do pictures = pictures + 1 end
-    assert.is_true(pictures >= 4)
+    assert.equal(5, pictures)
     assert.is_nil(page:find "https?://")
     assert.is_truthy(page:find("parallel coordinates", 1, true) or page:find("parallel", 1, true))
+    -- What matters is lr: the threshold prunes by it, and the objective is little else.
+    local shares = json.decode(sweep(folder, path, "importance", "--json").out)
+    local sum = 0
+    for _, share in pairs(shares) do sum = sum + share end
+    assert.is_true(math.abs(sum - 1) < 1e-9)
+    assert.is_truthy(shares.lr and shares.kind)
+    assert.is_truthy(sweep(folder, path, "importance").out:find "lr%s+0%.%d+")
     -- Elsewhere, if wanted.
     assert.equal(0, sweep(folder, path, "plot", "--out", "there").code)
     assert.is_true(fs.exists(fs.join(folder, "there/index.html")))

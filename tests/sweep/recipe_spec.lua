@@ -91,6 +91,20 @@ describe("a sweep over a recipe", function()
     assert.equal(7, #trials(folder, path))
   end)
 
+  it("does not go on with what another study left", function()
+    local path = write(folder, "left", SPACE .. "settings = {epochs = 1, samples = 8}, trials = 1")
+    succeeds(folder, path, "run", "--quiet")
+    local base = fs.join(folder, "runs/sweeps/left")
+    for _, name in ipairs(fs.list(base)) do
+      if name:match "^study" then fs.remove(fs.join(base, name)) end
+    end
+    fs.write(path, (fs.read(path):gsub("epochs = 1", "epochs = 2")))
+    succeeds(folder, path, "run", "--quiet")
+    assert.equal("done", trials(folder, path)[1].state)
+    assert.equal(2, #json.load(fs.join(base, "trials/00000/history.json")).val_loss)
+    assert.equal(1, #json.load(fs.join(base, "trials/00000.before/history.json")).val_loss)
+  end)
+
   it("ends trials that the pruner does not want", function()
     local path = write(folder, "pruned", SPACE .. [[settings = {epochs = 4, samples = 16}, trials = 2,
       pruner = {name = "threshold", upper = -1, warmup = 2}]])

@@ -220,6 +220,45 @@ describe("luatrain sweep", function()
     for _, trial in ipairs(trials(folder, path)) do assert.same({1001}, trial.values) end
   end)
 
+  it("begins no trial when its time is over", function()
+    local path = files.write(folder, "timeout", "trials = 500, " .. files.wait(0.1))
+    local began = core.C.lt_time()
+    succeeds(folder, path, "run", "--quiet", "--timeout", "0.5")
+    assert.is_true(core.C.lt_time() - began < 10)
+    local list = trials(folder, path)
+    assert.is_true(#list >= 1 and #list < 100)
+    for _, trial in ipairs(list) do assert.equal("done", trial.state) end
+  end)
+
+  it("shows a table on a terminal", function()
+    local process = require "luatrain.process"
+    if not process.which "tmux" then
+      pending "tmux is not installed"
+      return
+    end
+    local path = files.write(folder, "terminal", "trials = 6, " .. files.wait(0.5))
+    local socket = fs.join(folder, "tmux")
+    local function tmux(...) return process.run({"tmux", "-S", socket, ...}, {directory = folder}) end
+    -- The shell stays, so that what was shown last can be read.
+    local command = ("%s sweep %s run --parallel 2; sleep 60"):format(program.path, path)
+    assert.is_true(tmux("new-session", "-d", "-x", "90", "-y", "20", command).ok)
+    local seen
+    until_true(function()
+      seen = tmux("capture-pane", "-p").output
+      return seen:find "2/6" or seen:find "3/6" or seen:find "4/6"
+    end, "no progress was shown")
+    assert.is_truthy(seen:find "%[=+ *%] %d/6  %d%d:%d%d  ETA %d%d:%d%d  %d done, 0 pruned, 0 failed", seen)
+    assert.is_truthy(seen:find "best  trial %d:", seen)
+    assert.is_truthy(seen:find "\n +%d  00:0%d  started  ", seen)
+    until_true(function()
+      seen = tmux("capture-pane", "-p").output
+      return seen:find "6 done, 0 pruned, 0 failed"
+    end, "the end was not shown")
+    assert.is_nil(seen:find "ETA", seen)  -- the table is gone
+    assert.is_truthy(seen:find "best is trial", seen)
+    tmux "kill-server"
+  end)
+
   it("stops where every trial fails", function()
     local path = files.write(folder, "hopeless", [[trials = 50, objective = function() error "no data" end]])
     fails(1, folder, {path, "run", "--max-failures", "4"}, "the last 4 trials failed", "no data")

@@ -79,9 +79,19 @@ end
 local FOR = {[4] = "illegal instruction", [6] = "aborted", [7] = "bus error", [8] = "arithmetic error",
   [11] = "segmentation fault", [31] = "bad system call"}
 
---- What the end of a process without a result means: "failed" (it crashed, or ended with an error) or "lost"
--- (it was killed from outside), and a sentence.
-function child.verdict(state, code, last_words)
+--- How often this machine has killed a process for lack of memory since it was started; 0 where it does not
+-- say.
+function child.oom_kills()
+  local file = io.open "/proc/vmstat"
+  local text = file and file:read "*a" or ""
+  if file then file:close() end
+  return tonumber(text:match "oom_kill (%d+)") or 0
+end
+
+--- What the end of a process without a result means: "failed" (it crashed, ended with an error, or was killed
+-- for lack of memory) or "lost" (it was killed from outside), and a sentence. out_of_memory: the machine has
+-- killed some process for lack of memory while this one ran.
+function child.verdict(state, code, last_words, out_of_memory)
   local said = last_words and ": " .. last_words or ""
   if state == "exited" then
     -- 143, 130 and 75 are ours for "was told to stop".
@@ -90,8 +100,8 @@ function child.verdict(state, code, last_words)
   elseif FOR[code] then
     return "failed", ("its process crashed by signal %d (%s)%s"):format(code, FOR[code], said)
   end
-  return "lost", ("its process was killed by signal %d%s"):format(code,
-    code == 9 and " (by hand, or for lack of memory)" or "")
+  if code == 9 and out_of_memory then return "failed", "its process was killed for lack of memory" end
+  return "lost", ("its process was killed by signal %d"):format(code)
 end
 
 return child

@@ -73,9 +73,16 @@ local function write_hparams(spec, trial)
   return log
 end
 
--- Whether the run directory holds a checkpoint of the same settings: of an attempt whose process was killed.
+-- Whether to go on from a checkpoint: that of an attempt whose process was killed. What another study left
+-- in the directory (its file is gone, and this one counts from 0 again) is moved out of the way.
 local function can_resume(trial)
-  return trial.again and fs.is_file(fs.join(trial.path, "checkpoints", "latest.safetensors"))
+  local folder = require("luatrain.train.run").folder(trial.path)
+  if not fs.is_file(fs.join(folder, "latest.safetensors")) then return false end
+  if trial.again then return true end
+  local before = trial.path .. ".before"
+  fs.remove_tree(before)
+  fs.rename(trial.path, before)
+  return false
 end
 
 -- Reports what an earlier attempt had reached; its parent may have died before it was stored.

@@ -19,8 +19,8 @@ local runner = {}
 local Runner = {}
 Runner.__index = Runner
 
--- Trials shorter than this get a process that is started before they are known.
-local SHORT = 1.0
+-- Trials shorter than this (seconds) get processes that are started before they are known, so many at most.
+local SHORT, MOST_SPARES = 1.0, 4
 
 --- Makes a runner. options: study (with spec, sampler and pruner), folder (of logs and run directories),
 -- parallel, target (trials in all), timeout (seconds, 0: none), retries, grace, threads, pin,
@@ -42,16 +42,17 @@ local function start_process(self, name)
   return child.start({self.program, "sweep", self.study.spec.path, "worker"}, log_path(self, name))
 end
 
--- A process that waits for its trial while others compute: starting one takes some milliseconds.
-local function keep_spare(self)
+-- Processes that wait for their trials while others compute: starting one takes some milliseconds.
+local function keep_spares(self)
   local short = self.ended > 0 and self.seconds / self.ended < SHORT
-  if not short or self.exhausted or self.stopping or #self.spares > 0 then return end
+  if not short or self.exhausted or self.stopping then return end
+  if #self.spares >= math.min(self.parallel, MOST_SPARES) then return end
   self.spare_number = (self.spare_number or 0) + 1
-  self.spares[1] = start_process(self, (".spare-%d-%d"):format(C.lt_getpid(), self.spare_number))
+  table.insert(self.spares, start_process(self, (".spare-%d-%d"):format(C.lt_getpid(), self.spare_number)))
 end
 
 local function take_process(self, name)
-  local spare = table.remove(self.spares)
+  local spare = table.remove(self.spares, 1)
   if not spare then return start_process(self, name) end
   os.rename(spare.log, log_path(self, name))
   spare.log = log_path(self, name)
@@ -80,7 +81,7 @@ local function launch(self, record)
     one = start_process(self, name)
     one:send {begin = message}
   end
-  one.record, one.slot, one.began = record, slot, C.lt_time()
+  one.record, one.slot, one.began, one.oom_kills = record, slot, C.lt_time(), child.oom_kills()
   one.deadline = self.study.spec.trial_timeout and one.began + self.study.spec.trial_timeout
   self.running[#self.running + 1] = one
   self.display:trial_started(record)
@@ -160,7 +161,7 @@ local function end_of(one)
     one.outcome = {state = "failed", message = ("took longer than %g s"):format(one.timed_out)}
     return
   end
-  local verdict, text = child.verdict(state, code, one:last_words())
+  local verdict, text = child.verdict(state, code, one:last_words(), child.oom_kills() > one.oom_kills)
   if one.problem then verdict, text = "failed", one.problem end
   one.outcome = {state = verdict, message = text}
 end
@@ -363,7 +364,7 @@ local function loop(self)
     exchange(self, false)
     if #self.running > 0 or #self.finished > 0 or #self.lost > 0 then
       idle = false
-      keep_spare(self)
+      keep_spares(self)
       wait(self, 0.25)
     elseif idle then
       break
