@@ -69,8 +69,9 @@ function pareto.front(history)
 end
 
 --- The non-domination rank of each point of a list: 1 for the front, 2 for the front of the rest, and so on.
-function pareto.ranks(points)
-  local ranks, left, rank = {}, #points, 0
+-- @param enough stop when so many have a rank (default all)
+function pareto.ranks(points, enough)
+  local ranks, left, rank = {}, math.min(enough or #points, #points), 0
   while left > 0 do
     rank = rank + 1
     local front = {}
@@ -126,13 +127,20 @@ function pareto.pool(size)
 end
 
 local function add(self, id, point)
-  local one, kept = { id = id, point = point, beaten = 0 }, {}
-  for _, other in ipairs(self.list) do
-    if dominates(other.point, point) then one.beaten = one.beaten + 1
-    elseif dominates(point, other.point) then other.beaten = other.beaten + 1 end
+  local list, beaten = self.list, 0
+  for i = 1, #list do
+    if dominates(list[i].point, point) then
+      beaten = beaten + 1
+      -- What this point dominates is dominated by the same others, so it is not there either.
+      if beaten >= self.size then return end
+    end
+  end
+  local kept = {}
+  for _, other in ipairs(list) do
+    if dominates(point, other.point) then other.beaten = other.beaten + 1 end
     if other.beaten < self.size then kept[#kept + 1] = other end
   end
-  if one.beaten < self.size then kept[#kept + 1] = one end
+  kept[#kept + 1] = { id = id, point = point, beaten = beaten }
   self.list = kept
 end
 
@@ -152,7 +160,7 @@ end
 function Pool:best(n)
   local points, ids = {}, {}
   for i, one in ipairs(self.list) do points[i] = one.point end
-  local ranks = pareto.ranks(points)
+  local ranks = pareto.ranks(points, n)
   local rank = 0
   while #ids < n and rank < #points do
     rank = rank + 1
