@@ -112,7 +112,9 @@ typedef struct lt_memory_stats {
     int64_t fresh;    // bytes allocated since start (only grows)
     int64_t allocations; // number of allocations since start, failed ones too
 } lt_memory_stats;
+// What tensors take, now and since the start.
 void lt_memory(lt_memory_stats *stats);
+// From now on `peak` is the highest since this call.
 void lt_memory_reset_peak(void);
 // Returns cached blocks to the system.
 void lt_memory_trim(void);

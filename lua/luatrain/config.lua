@@ -336,7 +336,7 @@ local readers = {}
 
 function readers.json(text) return require("luatrain.json").decode(text) end
 
--- lyaml, or nil where the package is not installed. It looks for globals that need not be there,
+--- lyaml, or nil where the package is not installed. It looks for globals that need not be there,
 -- which the program otherwise refuses.
 function config.lyaml()
   local meta = getmetatable(_G)
@@ -377,9 +377,37 @@ function config.read(path, fields)
   return config.check(fields, nested, path)
 end
 
+local function value_text(value)
+  if type(value) == "table" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = value_text(item) end
+    return #items > 0 and table.concat(items, ",") or "none"
+  end
+  if type(value) == "number" then return ("%.14g"):format(value) end
+  if value == "" then return "''" end
+  return tostring(value)
+end
+
+-- "name = value" of a resolved table, sections below their name.
+local function nested_lines(values, prefix)
+  local names, lines = {}, {}
+  for name in pairs(values) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = rawget(values, name)
+    if type(value) == "table" and getmetatable(value) then
+      for _, line in ipairs(nested_lines(value, prefix .. name .. ".")) do lines[#lines + 1] = line end
+    else
+      lines[#lines + 1] = ("%s%s = %s"):format(prefix, name, value_text(value))
+    end
+  end
+  return lines
+end
+
 -- A table whose unknown names are errors.
 local function strict(values, prefix)
   return setmetatable(values, {
+    __tostring = function() return table.concat(nested_lines(values, prefix), "\n") end,
     __index = function(_, name)
       local names = {}
       for key in pairs(values) do names[#names + 1] = tostring(key) end
@@ -411,17 +439,6 @@ end
 
 --- Whether a resolved config has the setting (reading an unknown one raises).
 function config.has(resolved, name) return rawget(resolved, name) ~= nil end
-
-local function value_text(value)
-  if type(value) == "table" then
-    local items = {}
-    for i, item in ipairs(value) do items[i] = value_text(item) end
-    return #items > 0 and table.concat(items, ",") or "none"
-  end
-  if type(value) == "number" then return ("%.14g"):format(value) end
-  if value == "" then return "''" end
-  return tostring(value)
-end
 
 --- The resolved config as lines "name = value" in the order of the fields; a list of texts.
 function config.lines(fields, resolved)

@@ -33,6 +33,8 @@ local function new(given)
   return setmetatable(self, GradScaler)
 end
 
+function GradScaler:__tostring() return ("GradScaler(scale=%g)"):format(self.factor) end
+
 --- The number that losses are multiplied by now.
 function GradScaler:get_scale() return self.factor end
 

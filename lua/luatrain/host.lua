@@ -51,7 +51,7 @@ local function run_chunk(chunk, debugging, ...)
   return code
 end
 
--- `lt` is there without a require, and loaded when it is first named.
+-- `lt`, help() and who() are there without a require, and loaded when they are first named.
 local function offer_lt()
   local meta = getmetatable(_G)
   local index = meta.__index
@@ -60,6 +60,9 @@ local function offer_lt()
       local lt = require "luatrain"
       rawset(t, "lt", lt)
       return lt
+    elseif key == "help" or key == "who" then
+      rawset(t, key, require("luatrain.doc")[key])
+      return rawget(t, key)
     end
     return index(t, key)
   end

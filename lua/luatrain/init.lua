@@ -15,6 +15,15 @@ local lt = {
   time = core.C.lt_time,
 }
 
+--- How tensors are printed; see luatrain.show.
+function lt.set_printoptions(options) require("luatrain.show").set_printoptions(options) end
+
+--- Prints what the library says of a name or a value; see luatrain.doc.
+function lt.help(...) require("luatrain.doc").help(...) end
+
+--- Prints the variables of the session: name, type, shape, bytes.
+function lt.who(options) require("luatrain.doc").who(options) end
+
 --- Number of threads that kernels use; with n, sets it.
 function lt.threads(n)
   if n then core.C.lt_set_threads(n) end

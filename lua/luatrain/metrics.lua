@@ -193,6 +193,8 @@ function metrics.Average()
   return setmetatable({ sum = 0, weight = 0 }, Average)
 end
 
+function Average:__tostring() return ("average %.6g (weight %g)"):format(self:value(), self.weight) end
+
 --- Adds a value (a number or a tensor of one element) with a weight, default 1.
 function Average:update(value, weight)
   weight = weight or 1

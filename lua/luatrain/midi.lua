@@ -78,6 +78,17 @@ local function warnings_of(handle)
   end
 end
 
+local Song = { __name = "song" }
+
+-- "song: 1,204 notes in 3 tracks, 182.3 s, 120 bpm".
+function Song.__tostring(song)
+  local show = require "luatrain.show"
+  local tempo = song.tempos and song.tempos[1]
+  return ("song: %s in %s, %.1f s%s%s"):format(show.plural(#song.notes, "note"),
+    show.plural(song.tracks or 1, "track"), song.duration or 0,
+    tempo and (", %.4g bpm"):format(tempo.bpm) or "", song.damage and ", damaged: " .. song.damage or "")
+end
+
 local function song_of(handle, options)
   local info = ffi.new "lt_midi_info"
   C.lt_midi_describe(info, handle)
@@ -96,7 +107,7 @@ local function song_of(handle, options)
     local add = take[events[i].kind]
     if add then add(song, events[i]) end
   end
-  return song
+  return setmetatable(song, Song)
 end
 
 local function opened(open, name, options)

@@ -7,6 +7,7 @@ local C, check = core.C, core.check
 
 local random = {}
 
+--- A stream of random numbers of its own; random.generator makes one.
 local Generator = {}
 Generator.__index = Generator
 random.Generator = Generator
@@ -19,6 +20,11 @@ function Generator:manual_seed(seed)
   check(C.lt_tensor_set(self.state.c, 0, seed))
   check(C.lt_tensor_set(self.state.c, 1, 0))
   return self
+end
+
+function Generator:__tostring()
+  local seed, counter = unpack(self.state:tolist())
+  return ("generator(seed %.0f, at %.0f)"):format(seed, counter)
 end
 
 --- A copy of the state: an i64 tensor of 2, as checkpoints store it.

@@ -85,12 +85,21 @@ local settings = require "luatrain.train.settings"
 
 local recipe = {}
 
-local Recipe = {}
+local Recipe = { __name = "recipe" }
 -- What a recipe's table holds beyond the known names stays reachable: r.helper.
 function Recipe:__index(key)
   local own = Recipe[key]
   if own ~= nil then return own end
   return rawget(self, "source")[key]
+end
+
+--- What the recipe learns, its commands and the number of its settings.
+function Recipe:__tostring()
+  local names = {}
+  for _, one in ipairs(require("luatrain.cli.run").commands_of(self)) do names[#names + 1] = one.name end
+  return ("recipe %s (%s)%s\n  commands: %s\n  %d settings; help(r) lists them, r.config.NAME is one"):format(
+    self.name, self.path, self.source.summary and ": " .. self.source.summary or "",
+    table.concat(names, ", "), #self.fields)
 end
 
 -- ---- finding ------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ function safetensors.load(path, names)
         tensors[text_of(info.name)] = read_tensor(handle, i)
       end
     end
-    return tensors, metadata_of(handle)
+    return setmetatable(tensors, require("luatrain.show").State), metadata_of(handle)
   end)
 end
 

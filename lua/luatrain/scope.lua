@@ -136,6 +136,7 @@ function scope.memory()
     fresh = tonumber(stats.fresh), allocations = tonumber(stats.allocations) }
 end
 
+--- The class of tensors says here which it is, once.
 function scope.set_class(class)
   Tensor = class
 end

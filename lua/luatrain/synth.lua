@@ -79,7 +79,7 @@ function synth.soundfont(name)
   return path
 end
 
--- ---- The SoundFonts of a list of names as synth.soundfont takes them; of an empty list the best installed.
+--- The SoundFonts of a list of names as synth.soundfont takes them; of an empty list the best installed.
 function synth.chosen(names)
   local list = {}
   for i, name in ipairs(names) do list[i] = synth.soundfont(name) end
@@ -87,7 +87,7 @@ function synth.chosen(names)
   return list
 end
 
---- what came out ---------------------------------------------------------------------------
+-- ---- what came out ------------------------------------------------------------------------
 
 local function little32(s, at)
   local a, b, c, d = s:byte(at, at + 3)

@@ -6,6 +6,9 @@ local core = require "luatrain.core"
 local scope = require "luatrain.scope"
 local C, check = core.C, core.check
 
+--- A strided view of counted memory with up to 8 dimensions. dtypes: f32 f64 bf16 f16 i64 i32 u8 bool.
+-- Made by lt.tensor, lt.zeros, lt.randn, ...; x[i] is the i-th slice, #x the first size, and + - * / % ^
+-- work element by element. x.grad is the gradient after backward, x.requires_grad whether one is wanted.
 local Tensor = {}
 scope.set_class(Tensor)
 

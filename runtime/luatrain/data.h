@@ -123,4 +123,11 @@ void lt_loader_order(int64_t *order, int64_t n, int64_t seed, int64_t epoch);
 lt_status lt_loader_order_grouped(int64_t *order, int64_t n, const int32_t *groups, int32_t window,
                                   int64_t seed, int64_t epoch);
 
+// ---- zlib --------------------------------------------------------------------------------------
+// Room that compressed bytes need at most; 0 where libdeflate is not installed.
+int64_t lt_zlib_bound(int64_t bytes);
+// Compresses into zlib's format (RFC 1950); *size: the bytes written. LT_ERR_ARGUMENT: they do not fit.
+lt_status lt_zlib_compress(void *out, int64_t *size, int64_t capacity, const void *data,
+                           int64_t bytes);
+
 // cdef end

@@ -203,11 +203,11 @@ describe("modules", function()
     local net = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU()))
     assert.are.equal([[
 Sequential(
-  (0): Linear(in_features=3, out_features=4, bias=true)
+  (0): Linear(in_features=3, out_features=4, bias=true)  -- 16
   (1): Sequential(
     (0): ReLU()
   )
-)]], tostring(net))
+)  -- 16 parameters]], tostring(net))
   end)
 
   it("stay on the cpu", function()

@@ -132,6 +132,8 @@ local function checks()
     {"libpq", require("luatrain.sweep.postgres").available(), false,
       "keeps sweeps on a PostgreSQL server (package libpq5)"},
     {"sbatch", process.which "sbatch" ~= nil, false, "runs sweeps on a Slurm cluster (package slurm-client)"},
+    {"a player", require("luatrain.play").command "" ~= nil, false,
+      "lt.play: pw-play, paplay, aplay, ffplay, mpv or play"},
     {"git", process.which "git" ~= nil, false, "notes the state of the sources in a run"},
     {"lyaml", require("luatrain.config").lyaml() ~= nil, false, "reads YAML config files (package lua-yaml)"},
   }

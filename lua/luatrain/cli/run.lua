@@ -2,6 +2,7 @@
 local config = require "luatrain.config"
 local failure = require "luatrain.failure"
 local checkpoint = require "luatrain.train.checkpoint"
+local words = require "luatrain.cli.commands"
 local commands = require "luatrain.train.commands"
 local recipes = require "luatrain.recipe"
 
@@ -62,11 +63,32 @@ local function command_names(recipe)
   return names
 end
 
+--- All commands of a recipe, the library's first: a list of {name, help, command}.
+function run.commands_of(recipe)
+  local list = {}
+  for _, name in ipairs(command_names(recipe)) do
+    local command = recipe.commands[name] or library[name]
+    list[#list + 1] = {name = name, help = command.help or "", command = command}
+  end
+  return list
+end
+
 local function option_fields(command)
   local own = {}
   for name, field in pairs(command.options or {}) do own[name] = field end
   if command.checkpoint then own.checkpoint = checkpoint_option end
   return config.fields(with_common(own))
+end
+
+--- The settings and options of one of a recipe's commands, a list of fields; nil for an unknown command.
+function run.fields_of(recipe, name)
+  local command = recipe.commands[name] or library[name]
+  if not command then return nil end
+  local list = {}
+  for _, fields in ipairs {recipe:command_fields(command), option_fields(command)} do
+    for _, field in ipairs(fields) do list[#list + 1] = field end
+  end
+  return list
 end
 
 -- Fields of options and settings in one list for the parser; a name may not be both.
@@ -89,11 +111,7 @@ end
 local function recipe_help(recipe)
   if recipe.comment ~= "" then print(recipe.comment .. "\n") end
   print(("usage: luatrain run %s COMMAND [--name value]...\n\ncommands:"):format(recipe.name))
-  local names = command_names(recipe)
-  for _, name in ipairs(names) do
-    local command = recipe.commands[name] or library[name]
-    print(("  %-17s%s"):format(name, command.help or ""))
-  end
+  for _, one in ipairs(run.commands_of(recipe)) do print(("  %-17s%s"):format(one.name, one.help)) end
   print(("\nluatrain run %s COMMAND --help lists the settings."):format(recipe.name))
   return 0
 end
@@ -137,15 +155,6 @@ local function check_arguments(command, name, arguments)
   end
 end
 
---- Whether help is asked for; before the recipe's own words end the options.
-function run.wants_help(args)
-  for _, arg in ipairs(args) do
-    if arg == "--" then return false end
-    if arg == "--help" or arg == "-h" then return true end
-  end
-  return false
-end
-
 -- Splits parsed values into options (with their defaults) and settings.
 local function separate(options, values)
   local chosen, rest = {}, {}
@@ -168,7 +177,7 @@ local function execute(recipe, name, command, args)
   local settings = recipe:command_fields(command)
   local options = option_fields(command)
   local all = merge(recipe, options, settings)
-  if run.wants_help(args) then return command_help(recipe, name, command, options, settings) end
+  if words.wants_help(args) then return command_help(recipe, name, command, options, settings) end
   local values, arguments = config.parse(all, args)
   check_arguments(command, name, arguments)
   local chosen, given = separate(options, values)
@@ -197,6 +206,7 @@ end
 
 --- args: RECIPE, COMMAND and the rest. Returns the exit code.
 function run.main(args)
+  if not args[1] then failure.raise("usage", "run: name a recipe; `luatrain recipes` lists them") end
   local recipe = recipes.load(table.remove(args, 1))
   local name = table.remove(args, 1)
   if name == "--help" or name == "-h" then return recipe_help(recipe) end

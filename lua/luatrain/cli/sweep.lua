@@ -270,7 +270,7 @@ local function command_help(path, name, command)
 end
 
 local function execute(path, name, command, args)
-  if require("luatrain.cli.run").wants_help(args) then return command_help(path, name, command) end
+  if require("luatrain.cli.commands").wants_help(args) then return command_help(path, name, command) end
   local fields = fields_of(command.options)
   local values, arguments = config.parse(fields, args)
   if #arguments > 0 and not command.arguments then
@@ -278,6 +278,16 @@ local function execute(path, name, command, args)
   end
   return command.run(path, config.resolve(fields, {values}), arguments) or 0
 end
+
+--- The commands in the order of the help: a list of {name, help}.
+function sweep.commands()
+  local list = {}
+  for i, name in ipairs(order) do list[i] = {name = name, help = commands[name].help} end
+  return list
+end
+
+--- The options of a command, a list of fields; nil where there is no such command.
+function sweep.fields_of(name) return commands[name] and fields_of(commands[name].options) end
 
 --- args: FILE, COMMAND and the rest. Returns the exit code.
 function sweep.main(args)

@@ -3,8 +3,9 @@ local core = require "luatrain.core"
 local ffi = require "ffi"
 local C = core.C
 
+--- A number of samples and a way to read one; see lt.data for what makes them.
 local Dataset = {}
-Dataset.__index = Dataset
+Dataset.__index, Dataset.__name = Dataset, "data set"
 local dataset = {Dataset = Dataset}
 
 --- Makes a data set. source.count samples; source.read(i) returns sample i, a table of named
@@ -27,6 +28,19 @@ function dataset.new(source)
     group = source.group,
     window = source.window,
   }, Dataset)
+end
+
+-- What is known of a sample without reading it, "" where nothing is.
+local function fields_text(self)
+  if self.count == 0 or self.peek == self.read then return "" end
+  local ok, sample = pcall(self.peek, 1)
+  if not ok or type(sample) ~= "table" then return "" end
+  local fields = require("luatrain.show").fields(sample)
+  return fields ~= "" and ": " .. fields or ""
+end
+
+function Dataset:__tostring()
+  return ("data set of %s%s"):format(require("luatrain.show").plural(self.count, "sample"), fields_text(self))
 end
 
 local ways = {"count", "read", "name", "peek", "types", "bulk", "prime", "group", "window"}

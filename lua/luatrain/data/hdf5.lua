@@ -50,6 +50,33 @@ function hdf5.open(path)
   return setmetatable({path = path, handle = ffi.gc(out[0], C.lt_hdf5_close), sets = {}}, File)
 end
 
+-- "params (10, 8) f32", one line a data set, the first 20 of them.
+local function set_lines(self)
+  local names = self:keys()
+  local lines = {}
+  for i, name in ipairs(names) do
+    if i > 20 then
+      lines[#lines + 1] = ("  ... and %d more"):format(#names - 20)
+      break
+    end
+    local ok, set = pcall(self.dataset, self, name)
+    lines[#lines + 1] = ("  %s"):format(ok and tostring(set) or name)
+  end
+  return lines
+end
+
+function File:__tostring()
+  if self.handle == nil then return self.path .. ": closed" end
+  local lines = set_lines(self)
+  table.insert(lines, 1, self.path .. ":")
+  return table.concat(lines, "\n")
+end
+
+function Set:__tostring()
+  return ("%s (%s) %s%s"):format(self.name, table.concat(self.shape, ", "), self.dtype or self.kind,
+    self.filters ~= "" and ", " .. self.filters or "")
+end
+
 local function handle_of(self)
   if self.handle == nil then core.fail("%s: this file has been closed", self.path) end
   return self.handle

@@ -9,7 +9,7 @@ local worker = require "luatrain.data.worker"
 local C, check = core.C, core.check
 
 local Loader = {}
-Loader.__index = Loader
+Loader.__index, Loader.__name = Loader, "loader"
 local loader = {}
 
 local DEFAULTS = {batch_size = 1, shuffle = false, seed = 1, drop_last = false, workers = 0,
@@ -34,6 +34,14 @@ function loader.new(set, given)
     core.fail("loader: worker threads need `source`, which tells them how to make the data set")
   end
   return self
+end
+
+function Loader:__tostring()
+  local show = require "luatrain.show"
+  return ("loader: %s of %s from %s, %s%s"):format(show.plural(self:batches(), "batch"),
+    show.count(self.batch_size), show.plural(self:size(), "sample"),
+    self.shuffle and ("shuffled (seed %s)"):format(tostring(self.seed)) or "in order",
+    self.workers > 0 and ", " .. show.plural(self.workers, "worker") or "")
 end
 
 --- Number of samples.

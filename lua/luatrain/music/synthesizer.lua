@@ -62,6 +62,7 @@ end
 
 -- ---- what all synthesizers share ----------------------------------------------------------------
 
+--- What synthesizer.open gives: parameters, presets and their sounds.
 local Synthesizer = {}
 Synthesizer.__index = Synthesizer
 synthesizer.Synthesizer = Synthesizer

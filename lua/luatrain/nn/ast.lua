@@ -56,6 +56,7 @@ end
 
 -- ---- the model ----------------------------------------------------------------------------------
 
+--- The model itself, of which nn.ast makes one with Hugging Face's settings.
 local AST = Module.class "AST"
 ast.AST = AST
 AST.fields = { "embeddings", "encoder", "layernorm" }

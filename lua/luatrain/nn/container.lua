@@ -35,7 +35,7 @@ function Sequential:forward(x)
   while i <= n do
     local m, following = self[i], self[i + 1]
     local fuses = m.fuses
-    local act = fuses and following and m.forward == m.fused_forward
+    local act = fuses and following and m.forward == m._fused_forward
       and fuses[following.activation_name]
     if act then
       x = m:forward(x, act)

@@ -37,6 +37,10 @@ local function new(model, given)
   return self
 end
 
+function EMA:__tostring()
+  return ("EMA(decay=%g, %d weights, %d updates)"):format(self.decay, #self.weights, self.updates)
+end
+
 --- Takes in the model's present weights; call it after each optimiser step.
 function EMA:update()
   self.updates = self.updates + 1

@@ -37,7 +37,7 @@ function Linear:forward(x, act)
   return lt.linear(x, self.weight, self.bias, act)
 end
 
-Linear.fused_forward = Linear.forward
+Linear._fused_forward = Linear.forward
 Linear.fuses = { relu = "relu", tanh = "tanh", sigmoid = "sigmoid", gelu = "gelu",
   gelu_tanh = "gelu_tanh", silu = "silu" }
 
@@ -46,7 +46,7 @@ function Linear:describe()
     :format(self.in_features, self.out_features, tostring(self.bias ~= nil))
 end
 
--- 2 * (inputs of one element) per output element.
+--- 2 * (inputs of one element) per output element.
 function Linear:flops(y)
   return 2 * self.in_features * y:numel()
 end

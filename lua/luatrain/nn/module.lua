@@ -17,6 +17,7 @@ local tensor = require "luatrain.tensor"
 local C, check, fail = core.C, core.check, core.fail
 local is_tensor = tensor.is_tensor
 
+--- The base of all layers and models. A class of one's own: nn.class.
 local Module = { class_name = "Module", training = true, is_module = true }
 Module.__index = Module
 
@@ -32,6 +33,8 @@ local function construct(class, ...)
   return module
 end
 
+local function class_text(class) return "class nn." .. tostring(rawget(class, "class_name")) end
+
 --- A new class of modules: `nn.class(name)` or `nn.class(name, parent)`.
 -- Calling the class makes a module and runs its `init` with the arguments; calling the module runs
 -- its `forward`. `Class.fields` may list field names to be walked first, in that order.
@@ -44,7 +47,7 @@ function Module.class(name, parent)
   parent = parent or Module
   local class = { class_name = name, __call = call, __tostring = parent.__tostring }
   class.__index = class
-  return setmetatable(class, { __index = parent, __call = construct })
+  return setmetatable(class, { __index = parent, __call = construct, __tostring = class_text })
 end
 
 --- Runs once when a module is made; classes define their own.
@@ -63,7 +66,7 @@ function Module.Parameter(t)
   return t
 end
 
-setmetatable(Module, { __call = construct })
+setmetatable(Module, { __call = construct, __tostring = class_text })
 Module.__call = call
 
 -- ---- the walk -----------------------------------------------------------------------------------
@@ -243,7 +246,7 @@ function Module:eval()
   return self:train(false)
 end
 
--- One module's mode; norms with running statistics refuse training where they are frozen.
+--- One module's mode; norms with running statistics refuse training where they are frozen.
 function Module:set_training(mode)
   self.training = mode
 end
@@ -251,6 +254,11 @@ end
 --- Forgets all gradients of the parameters.
 function Module:zero_grad()
   for _, p in ipairs(self:parameters()) do p.grad = nil end
+end
+
+--- FLOPs of one call that made y of x, for nn.summary; classes that multiply define their own.
+function Module:flops() -- luacheck: ignore 212
+  return 0
 end
 
 --- Moves the module to a device. This build knows "cpu".
@@ -327,7 +335,7 @@ function Module:state_dict()
     state[name] = t
     names[#names + 1] = name
   end, nil, {})
-  return state, names
+  return setmetatable(state, require("luatrain.show").State), names
 end
 
 local function shape_text(t)
@@ -426,8 +434,18 @@ end
 
 local printing = {}
 
---- A tree of the module as PyTorch prints it.
-function Module:__tostring()
+-- "  -- 1,290", behind a module of the tree; for the whole of it "  -- 1,290 parameters, 1,000 trained".
+local function count_text(module, whole)
+  local show = require "luatrain.show"
+  local n = module:num_parameters()
+  if n == 0 then return "" end
+  if not whole then return "  -- " .. show.count(n) end
+  local trained = module:num_parameters(true)
+  return ("  -- %s%s"):format(show.plural(n, "parameter"),
+    n == trained and "" or trained == 0 and ", none trained" or ", " .. show.count(trained) .. " trained")
+end
+
+local function tree(self)
   if printing[self] then return self.class_name .. "(...)" end
   printing[self] = true
   local lines = {}
@@ -439,7 +457,7 @@ function Module:__tostring()
       if is_walkable(child) then
         local name = join(prefix, key)
         if child.is_module then
-          lines[#lines + 1] = ("  (%s): %s"):format(name, indent(tostring(child)))
+          lines[#lines + 1] = ("  (%s): %s"):format(name, indent(tostring(child)) .. count_text(child))
         else
           list(child, name)
         end
@@ -452,6 +470,15 @@ function Module:__tostring()
   local about = self:describe()
   if #lines == 0 then return ("%s(%s)"):format(self.class_name, about) end
   return ("%s(%s\n%s\n)"):format(self.class_name, about, table.concat(lines, "\n"))
+end
+
+--- A tree of the module as PyTorch prints it; behind each module the number of its parameters.
+function Module:__tostring()
+  if next(printing) then return tree(self) end
+  local ok, text = pcall(tree, self)
+  if ok then return text .. count_text(self, true) end
+  printing = {}
+  error(text, 0)
 end
 
 return Module

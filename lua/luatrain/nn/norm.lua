@@ -68,7 +68,7 @@ local function batch_norm(class_name, dims, wanted)
       residual)
   end
 
-  class.fused_forward = class.forward
+  class._fused_forward = class.forward
   class.fuses = { relu = true }
 
   function class:set_training(mode)

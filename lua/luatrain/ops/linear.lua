@@ -44,17 +44,16 @@ local linear = op.define {
   end,
 }
 
-return {
-  methods = {},
-  functions = {
-    --- act(x weight^T + bias): x (..., I), weight (O, I), bias (O) or nil, result (..., O).
-    -- act: "none" (default), "relu", "tanh", "sigmoid", "gelu", "gelu_tanh" or "silu", applied while
-    -- the result is in cache. bf16 x, or f32 x under autocast, gives a bf16 result; parameters and
-    -- their gradients stay f32.
-    linear = function(x, weight, bias, act)
-      local code = act_code[act or "none"]
-      if not code then core.fail("linear: unknown activation '%s'", tostring(act)) end
-      return linear(x, weight, bias, tonumber(code))
-    end,
-  },
-}
+local functions = {}
+
+--- act(x weight^T + bias): x (..., I), weight (O, I), bias (O) or nil, result (..., O).
+-- act: "none" (default), "relu", "tanh", "sigmoid", "gelu", "gelu_tanh" or "silu", applied while
+-- the result is in cache. bf16 x, or f32 x under autocast, gives a bf16 result; parameters and
+-- their gradients stay f32.
+function functions.linear(x, weight, bias, act)
+  local code = act_code[act or "none"]
+  if not code then core.fail("linear: unknown activation '%s'", tostring(act)) end
+  return linear(x, weight, bias, tonumber(code))
+end
+
+return { methods = {}, functions = functions }

@@ -405,6 +405,7 @@ local function creation(a, ...)
   if type(options) == "string" then options = { dtype = options } end
   return list, options
 end
+--- Sizes (a list) and options of what makes tensors: (2, 3), ({2, 3}), (2, 3, {dtype = "i64"}), ({2}, "i64").
 functions.creation_arguments = creation
 
 local function filled(value, ...)

@@ -107,16 +107,34 @@ function report.matrix(path, counts, options)
   draw(path, table.concat(lines, "\n") .. "\n", {data = table.concat(rows, "\n") .. "\n"})
 end
 
+-- How an axis counts n rows or columns: what stands at the first, and the step to the next.
+local function steps_of(range, n)
+  if not range then return 0, 1 end
+  return range[1], n > 1 and (range[2] - range[1]) / (n - 1) or 1
+end
+
 --- A picture of a matrix (rows from the bottom up, as a spectrogram's bands): nested lists or a tensor
--- (rows, columns). options: title, x, y, width, height.
+-- (rows, columns). options: title, x, y, width, height, downward (the first row on top), x_range and y_range
+-- {what the axis says at the first column or row, and at the last}, range {darkest, brightest value}.
 function report.image(path, values, options)
   options = options or {}
   local rows = rows_of(values)
   local lines = head(options, 900, 400)
   local columns = select(2, rows[1]:gsub(" ", "")) + 1
-  lines[#lines + 1] = ("set xrange [-0.5:%g]\nset yrange [-0.5:%g]"):format(columns - 0.5, #rows - 0.5)
+  local x0, dx = steps_of(options.x_range, columns)
+  local y0, dy = steps_of(options.y_range, #rows)
+  if options.downward and dy < 0 then y0, dy = options.y_range[2], -dy end
+  local bottom, top = y0 - 0.5 * dy, y0 + (#rows - 0.5) * dy
+  if options.downward then bottom, top = top, bottom end
+  lines[#lines + 1] = ("set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]"):format(x0 - 0.5 * dx,
+    x0 + (columns - 0.5) * dx, bottom, top)
+  if options.range then
+    lines[#lines + 1] = ("set cbrange [%s:%s]"):format(number_text(options.range[1]),
+      number_text(options.range[2]))
+  end
   lines[#lines + 1] = "set palette defined (0 'black', 1 '#3b0f70', 2 '#b5367a', 3 '#fb8861', 4 '#fcfdbf')"
-  lines[#lines + 1] = "plot 'data' matrix with image notitle"
+  lines[#lines + 1] = ("plot 'data' matrix using (%.9g+$1*%.9g):(%.9g+$2*%.9g):3 with image notitle"):format(
+    x0, dx, y0, dy)
   draw(path, table.concat(lines, "\n") .. "\n", {data = table.concat(rows, "\n") .. "\n"})
 end
 

@@ -81,7 +81,7 @@ function checkpoint.save(path, weights, state, facts)
 end
 
 local function split(tensors)
-  local weights, rest = {}, {}
+  local weights, rest = setmetatable({}, require("luatrain.show").State), {}
   for name, t in pairs(tensors) do
     if name:sub(1, 6) == "train/" then rest[name] = t else weights[name] = t end
   end

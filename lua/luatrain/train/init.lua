@@ -34,7 +34,7 @@ local C, check = core.C, core.check
 local train = {}
 
 local Trainer = {}
-Trainer.__index = Trainer
+Trainer.__index, Trainer.__name = Trainer, "trainer"
 
 local signals = {
   [2] = {"interrupt", "SIGINT"}, [15] = {"terminate", "SIGTERM"}, [10] = {"requeue", "SIGUSR1"},
@@ -87,6 +87,10 @@ function train.Trainer(options)
   end
   if values.precision == "f16" then self.scaler = require("luatrain.optim").GradScaler() end
   return self
+end
+
+function Trainer:__tostring()
+  return ("trainer: epoch %d, step %d, %s"):format(self.at.epoch, self.at.step, tostring(self.optimizer))
 end
 
 -- ---- one step -----------------------------------------------------------------------------------

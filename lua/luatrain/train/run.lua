@@ -73,7 +73,7 @@ function run.newest(base, ...)
 end
 
 local Run = {}
-Run.__index = Run
+Run.__index, Run.__name = Run, "run"
 
 -- Locks that this process holds, by directory, until Run:close: it may open a run twice, one after the
 -- other. (Not weak: a lock that the collector has forgotten but not yet let go of refuses its own process.)
@@ -124,6 +124,36 @@ function run.open(path, options)
   self:write_facts(options)
   return self
 end
+
+-- The last value of each metric of a run directory's history: the number of epochs and a text.
+local function history_text(path)
+  local file = fs.join(path, "history.json")
+  local ok, columns = pcall(function() return fs.is_file(file) and json.load(file) or {} end)
+  if not ok or type(columns) ~= "table" then return 0, nil end
+  local names, epochs, parts = {}, 0, {}
+  for name, column in pairs(columns) do
+    if type(column) == "table" then names[#names + 1], epochs = name, math.max(epochs, #column) end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = columns[name][epochs]
+    if type(value) == "number" then parts[#parts + 1] = ("%s %.4g"):format(name, value) end
+  end
+  return epochs, #parts > 0 and table.concat(parts, ", ") or nil
+end
+
+--- What a run directory holds, in a few lines: epochs, the last metrics, checkpoints.
+function run.summary(path)
+  local epochs, last = history_text(path)
+  local kept = {}
+  for _, name in ipairs(fs.is_dir(run.folder(path)) and fs.list(run.folder(path)) or {}) do
+    if fs.extension(name) == "safetensors" then kept[#kept + 1] = fs.stem(name) end
+  end
+  return ("run %s: %s%s\n  checkpoints: %s"):format(path, require("luatrain.show").plural(epochs, "epoch"),
+    last and "; the last: " .. last or "", #kept > 0 and table.concat(kept, ", ") or "none")
+end
+
+function Run:__tostring() return run.summary(self.path) end
 
 --- Lets go of the directory; other processes may train in it.
 function Run:close()
