@@ -61,6 +61,17 @@ end
 local QUESTION = "\27_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\27\\\27[16t\27[c"
 local SILENT = { linux = true, dumb = true, vt100 = true, vt220 = true, ansi = true }
 
+--- What a terminal's answer says: {kitty, sixel, cell_width, cell_height}.
+function terminal.features(text)
+  local list = text:match "\27%[%?([%d;]+)c"
+  local height, width = text:match "\27%[6;(%d+);(%d+)t"
+  return {
+    kitty = text:find("\27_Gi=31;OK", 1, true) ~= nil,
+    sixel = list ~= nil and (";" .. list .. ";"):find(";4;", 1, true) ~= nil,
+    cell_width = tonumber(width), cell_height = tonumber(height),
+  }
+end
+
 local known
 
 -- {kitty, sixel, cell_width, cell_height}: what the terminal said, asked once.
@@ -72,12 +83,7 @@ local function asked()
   local room = 512
   local answer = ffi.new("char[?]", room)
   if C.lt_terminal_ask(answer, room, QUESTION, ("c"):byte(), 0.25) ~= 0 then return known end
-  local text = ffi.string(answer)
-  known.kitty = text:find "\27_Gi=31;OK" ~= nil
-  local features = text:match "\27%[%?([%d;]+)c"
-  known.sixel = features ~= nil and (";" .. features .. ";"):find(";4;", 1, true) ~= nil
-  local height, width = text:match "\27%[6;(%d+);(%d+)t"
-  known.cell_width, known.cell_height = tonumber(width), tonumber(height)
+  known = terminal.features(ffi.string(answer))
   return known
 end
 

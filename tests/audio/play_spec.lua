@@ -67,7 +67,8 @@ describe("lt.play", function()
     local folder, bin = players "aplay"
     local result = run(playing(folder, "lt.zeros(100), 8000")
       .. "local path = fs.read('" .. folder .. "/words'):match '(%S+)%s*$' "
-      .. "print(fs.exists(path)) lt.play.stop() print(lt.play.playing(), fs.exists(path)) lt.play.stop()", { PATH = bin })
+      .. "print(fs.exists(path)) lt.play.stop() print(lt.play.playing(), fs.exists(path)) lt.play.stop()",
+      { PATH = bin })
     assert.equal("true\nfalse\tfalse\n", result.out, result.err)
   end)
 
@@ -76,7 +77,8 @@ describe("lt.play", function()
     run(playing(folder, "lt.zeros(100), 8000"), { PATH = bin })
     local path = fs.read(fs.join(folder, "words")):match "(%S+)%s*$"
     assert.is_false(fs.exists(path))
-    local found = process.run({ "sh", "-c", "ps -eo args | grep -c '[s]leep " .. SECONDS .. "' || true" }).output
+    local count = "ps -eo args | grep -c '[s]leep " .. SECONDS .. "' || true"
+    local found = process.run({ "sh", "-c", count }).output
     assert.equal(0, tonumber(found), found)
   end)
 

@@ -147,7 +147,7 @@ describe("in a terminal", function()
     local folder, path = place "bash"
     local s = screen.open({ "bash", "--norc", "--noprofile", "-i" },
       { env = { PATH = path, PS1 = "> ", HOME = folder } })
-    s:type("cd " .. folder .. "; source script; bind 'set show-all-if-ambiguous on'; echo rea''dy\n")
+    s:type("cd " .. folder .. "; source ./script; bind 'set show-all-if-ambiguous on'; echo rea''dy\n")
     s:wait "ready"
     common(s)
     tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
@@ -172,7 +172,7 @@ describe("in a terminal", function()
     if not needs "fish" then return end
     local folder, path = place "fish"
     local s = screen.open({ "fish", "--no-config", "-i" }, { env = { PATH = path, HOME = folder } })
-    s:type("cd " .. folder .. "; source script; function fish_prompt; echo '> '; end; echo rea''dy\n")
+    s:type("cd " .. folder .. "; source ./script; function fish_prompt; echo '> '; end; echo rea''dy\n")
     s:wait "ready"
     common(s)
     tab(s, "luatrain help Tensor:narr", "Tensor:narrow")

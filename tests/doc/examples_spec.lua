@@ -9,7 +9,8 @@ local topics = require "luatrain.doc.topic"
 local NEEDS_FILE = { ["lt.audio.load"] = true, ["lt.audio.info"] = true, ["lt.audio.save"] = true }
 
 describe("examples", function()
-  local env = setmetatable({ lt = lt, nn = lt.nn, help = function() end, who = function() end }, { __index = _G })
+  local function nothing() end
+  local env = setmetatable({ lt = lt, nn = lt.nn, help = nothing, who = nothing }, { __index = _G })
 
   for name, code in pairs(examples) do
     it("of " .. name, function()

@@ -1,10 +1,10 @@
 --- Examples of names whose comments hold none: each runs as it stands (tests/doc/examples_spec.lua).
 local text = [==[
 lt.abs                  lt.tensor({ -1, 2 }):abs()                                   -- 1 2
-lt.adaptive_avg_pool1d  lt.rand(2, 3, 10):adaptive_avg_pool1d(1)                     -- (2, 3, 1)
-lt.adaptive_avg_pool2d  lt.rand(2, 3, 8, 9):adaptive_avg_pool2d({ 1, 1 })            -- (2, 3, 1, 1)
-lt.adaptive_max_pool1d  lt.rand(2, 3, 10):adaptive_max_pool1d(5)                     -- (2, 3, 5)
-lt.adaptive_max_pool2d  lt.rand(2, 3, 8, 9):adaptive_max_pool2d({ 4, 3 })            -- (2, 3, 4, 3)
+lt.adaptive_avg_pool1d  lt.adaptive_avg_pool1d(lt.rand(2, 3, 10), 1)                     -- (2, 3, 1)
+lt.adaptive_avg_pool2d  lt.adaptive_avg_pool2d(lt.rand(2, 3, 8, 9), { 1, 1 })            -- (2, 3, 1, 1)
+lt.adaptive_max_pool1d  lt.adaptive_max_pool1d(lt.rand(2, 3, 10), 5)                     -- (2, 3, 5)
+lt.adaptive_max_pool2d  lt.adaptive_max_pool2d(lt.rand(2, 3, 8, 9), { 4, 3 })            -- (2, 3, 4, 3)
 lt.add                  lt.ones(2, 3):add(lt.arange(3))                              -- (2, 3); also a + b
 lt.add_                 lt.zeros(3):add_(1)                                          -- 1 1 1, in place
 lt.all                  lt.tensor({ 1, 0 }):gt(0):all()                              -- false
@@ -16,15 +16,15 @@ lt.argmax               lt.tensor({ 1, 9, 3 }):argmax(1)                        
 lt.argmin               lt.rand(4, 5):argmin(2)                                      -- (4), i64
 lt.argsort              lt.tensor({ 3, 1, 2 }):argsort(1)                            -- 1 2 0
 lt.autocast             lt.autocast("bf16", function() return lt.rand(4, 8):matmul(lt.rand(8, 4)) end)
-lt.avg_pool1d           lt.rand(2, 3, 10):avg_pool1d(2)                              -- (2, 3, 5)
-lt.avg_pool2d           lt.rand(2, 3, 8, 8):avg_pool2d(2)                            -- (2, 3, 4, 4)
+lt.avg_pool1d           lt.avg_pool1d(lt.rand(2, 3, 10), 2)                              -- (2, 3, 5)
+lt.avg_pool2d           lt.avg_pool2d(lt.rand(2, 3, 8, 8), 2)                            -- (2, 3, 4, 4)
 lt.batch_norm           nn.BatchNorm1d(4)(lt.rand(8, 4))                             -- the layer calls it
 lt.bernoulli            lt.bernoulli(lt.full({ 4 }, 0.5))                            -- zeros and ones
 lt.binary_cross_entropy lt.binary_cross_entropy(lt.rand(4), lt.tensor { 0, 1, 1, 0 })
 lt.binary_cross_entropy_with_logits lt.binary_cross_entropy_with_logits(lt.randn(4), lt.tensor { 0, 1, 1, 0 })
 lt.bmm                  lt.bmm(lt.rand(8, 2, 3), lt.rand(8, 3, 4))                   -- (8, 2, 4)
 lt.cast                 lt.tensor({ 1.7 }):cast "i64"                                -- 1
-lt.cat                  lt.cat(1, lt.zeros(2, 3), lt.ones(1, 3))                     -- (3, 3)
+lt.cat                  lt.cat({ lt.zeros(2, 3), lt.ones(1, 3) }, 1)                     -- (3, 3)
 lt.ceil                 lt.tensor({ 1.2 }):ceil()                                    -- 2
 lt.chunk                lt.chunk(lt.arange(6), 3, 1)                                 -- three tensors (2)
 lt.clamp                lt.randn(5):clamp(-1, 1)
@@ -34,7 +34,7 @@ lt.contiguous           lt.rand(2, 3):t():contiguous()
 lt.conv1d               lt.conv1d(lt.rand(2, 3, 16), lt.rand(8, 3, 5), nil, 1, 2)    -- (2, 8, 16)
 lt.conv2d               lt.conv2d(lt.rand(2, 3, 8, 8), lt.rand(16, 3, 3, 3), nil, 2, 1)   -- (2, 16, 4, 4)
 lt.conv_transpose1d     lt.conv_transpose1d(lt.rand(2, 8, 5), lt.rand(8, 3, 4), nil, 2)   -- (2, 3, 12)
-lt.conv_transpose2d     lt.conv_transpose2d(lt.rand(1, 8, 5, 5), lt.rand(8, 3, 2, 2), nil, 2)  -- (1, 3, 10, 10)
+lt.conv_transpose2d     lt.conv_transpose2d(lt.rand(1, 8, 5, 5), lt.rand(8, 3, 2, 2), nil, 2)
 lt.copy_                lt.zeros(3):copy_(lt.ones(3))
 lt.cos                  lt.zeros(3):cos()                                            -- 1 1 1
 lt.count_nonzero        lt.tensor({ 0, 5, 0 }):count_nonzero()                       -- 1
@@ -101,8 +101,8 @@ lt.masked_fill          lt.arange(4):masked_fill(lt.arange(4):gt(1), 0)         
 lt.masked_select        lt.arange(4):masked_select(lt.arange(4):gt(1))               -- 2 3
 lt.matmul               lt.matmul(lt.rand(2, 3), lt.rand(3, 4))                      -- (2, 4)
 lt.max                  values, at = lt.rand(4, 5):max(2)                            -- (4) and (4), from 0
-lt.max_pool1d           lt.rand(2, 3, 10):max_pool1d(2)
-lt.max_pool2d           lt.rand(2, 3, 8, 8):max_pool2d(3, 2, 1)                      -- (2, 3, 4, 4)
+lt.max_pool1d           lt.max_pool1d(lt.rand(2, 3, 10), 2)
+lt.max_pool2d           lt.max_pool2d(lt.rand(2, 3, 8, 8), 3, 2, 1)                      -- (2, 3, 4, 4)
 lt.maximum              lt.maximum(lt.rand(3), 0.5)
 lt.mean                 lt.rand(4, 5):mean(1, true)                                  -- (1, 5)
 lt.memory               lt.memory().live
@@ -152,12 +152,12 @@ lt.split                lt.split(lt.arange(7), 3, 1)                            
 lt.sqrt                 lt.tensor({ 9 }):sqrt()                                      -- 3
 lt.square               lt.tensor({ 3 }):square()                                    -- 9
 lt.squeeze              lt.rand(1, 3, 1):squeeze()                                   -- (3)
-lt.stack                lt.stack(1, lt.zeros(3), lt.ones(3))                         -- (2, 3)
+lt.stack                lt.stack({ lt.zeros(3), lt.ones(3) }, 1)                         -- (2, 3)
 lt.std                  lt.randn(4, 100):std(2)                                      -- (4)
 lt.sub                  lt.ones(3):sub(lt.arange(3))                                 -- also a - b
 lt.sub_                 lt.ones(3):sub_(1)
 lt.sum                  lt.rand(2, 3, 4):sum({ 1, 3 })                               -- (3)
-lt.sum_to               lt.ones(4, 3):sum_to({ 3 })                                  -- 4 4 4
+lt.sum_to               lt.sum_to(lt.ones(4, 3), { 3 })                                  -- 4 4 4
 lt.t                    lt.rand(2, 3):t()                                            -- (3, 2)
 lt.take                 lt.arange(6):take(lt.tensor({ 5, 0 }, "i64"))                -- 5 0
 lt.tanh                 lt.randn(4):tanh()
@@ -176,7 +176,7 @@ lt.zero_                lt.ones(3):zero_()
 lt.zeros                lt.zeros({ 2, 3 }, { dtype = "i64" })
 lt.zeros_like           lt.zeros_like(lt.ones(2, 3))
 lt.Tensor               x = lt.tensor { { 1, 2 }, { 3, 4 } } y = x[1] + x:size(2)
-Tensor:backward         w = lt.ones(3):set_requires_grad() (w * w):sum():backward()  -- w.grad is 2 2 2
+Tensor:backward         w = lt.ones(3):set_requires_grad(); (w * w):sum():backward()  -- w.grad is 2 2 2
 Tensor:item             lt.tensor({ 3 }):sum():item()                                -- 3, a Lua number
 Tensor:get              lt.arange(6):reshape(2, 3):get(2, 1)                         -- 3
 Tensor:set              lt.zeros(2, 3):set(7, 2, 1)
@@ -190,7 +190,7 @@ Tensor:like             lt.zeros(2, 3):like "i64"
 Tensor:data             lt.zeros(3):data()[0]                                        -- from 0, as in C
 lt.metrics.accuracy     lt.metrics.accuracy(lt.randn(8, 3), lt.zeros({ 8 }, "i64"))
 lt.metrics.Average      a = lt.metrics.Average() a:update(3, 2) a:value()            -- 3
-lt.metrics.confusion_matrix lt.metrics.confusion_matrix(lt.randn(8, 3), lt.zeros({ 8 }, "i64"), { classes = 3 })
+lt.metrics.confusion_matrix lt.metrics.confusion_matrix(lt.randn(8, 3), lt.zeros({ 8 }, "i64"))
 lt.audio.spectrogram    lt.audio.spectrogram(lt.randn(4000), { n_fft = 512 })        -- (257, frames)
 lt.audio.istft          lt.audio.istft(lt.audio.stft(lt.randn(4000), { n_fft = 512 }))
 lt.audio.mel            lt.audio.mel(lt.randn(22050), { sample_rate = 22050, n_mels = 64 })   -- (64, 44)
@@ -255,8 +255,8 @@ lt.optim.AdamW          lt.optim.AdamW(nn.Linear(3, 2):parameters(), { lr = 1e-3
 lt.optim.RMSprop        lt.optim.RMSprop(nn.Linear(3, 2):parameters(), { lr = 1e-3 })
 lt.optim.SGD            lt.optim.SGD(nn.Linear(3, 2):parameters(), { lr = 0.1, momentum = 0.9 })
 lt.schedule.constant    lt.schedule.constant(lt.optim.SGD(nn.Linear(3, 2):parameters(), { lr = 0.1 }))
-lt.schedule.linear      lt.schedule.linear(lt.optim.SGD(nn.Linear(3, 2):parameters(), { lr = 0.1 }), { total = 100 })
-lt.schedule.exponential lt.schedule.exponential(lt.optim.SGD(nn.Linear(3, 2):parameters(), { lr = 0.1 }), { gamma = 0.9 })
+lt.schedule.linear      lt.schedule.linear(lt.optim.SGD({ nn.Parameter(lt.ones(2)) }), { total = 9 })
+lt.schedule.exponential lt.schedule.exponential(lt.optim.SGD({ nn.Parameter(lt.ones(2)) }), { gamma = 0.9 })
 lt.json.decode          lt.json.decode('{"a": [1, 2]}').a[2]                         -- 2
 lt.json.array           lt.json.encode(lt.json.array {})                             -- []
 lt.fs.join              lt.fs.join("runs", "a", "log.txt")

@@ -41,14 +41,13 @@ local function entry(parts, topic, level)
 end
 
 local STYLE = [[
-<style>pre{background:#f6f6f4;padding:.7em 1em;overflow-x:auto;font-size:.9em} code{font-size:.95em}
-h3 code{white-space:pre-wrap} .where{color:#666;font-size:.85em;margin-top:-.8em} section{margin-top:2.2em}
-.names{columns:16em;list-style:none;padding:0} p{margin:.6em 0} .where{margin:.2em 0 .8em}</style>]]
+pre{background:#f6f6f4;padding:.7em 1em;overflow-x:auto;font-size:.9em} code{font-size:.95em}
+h3 code{white-space:pre-wrap} section{margin-top:2.2em} p{margin:.6em 0}
+.where{color:#666;font-size:.85em;margin:.2em 0 .8em} .names{columns:16em;list-style:none;padding:0}]]
 
 local function page(folder, file, title, parts)
-  table.insert(parts, 1, STYLE)
-  if file ~= "index.html" then table.insert(parts, 2, "<p>" .. link("index.html", "Reference") .. "</p>") end
-  fs.write(fs.join(folder, file), web.page(title, parts))
+  if file ~= "index.html" then table.insert(parts, 1, "<p>" .. link("index.html", "Reference") .. "</p>") end
+  fs.write(fs.join(folder, file), web.page(title, parts, STYLE))
 end
 
 -- A list of the names of a page, each leading to its place.

@@ -217,6 +217,7 @@ function makers.roll(x, options)
   local low, high, from, to, count = math.huge, -math.huge, math.huge, -math.huge, 0
   for g, group in ipairs(groups) do
     for i, n in ipairs(group.notes) do
+      if type(n) ~= "table" then fail("note %d is a %s, wanted {start, stop, pitch}", i, type(n)) end
       for _, field in ipairs { "start", "stop", "pitch" } do
         if not finite(n[field]) then fail("note %d of group %d has no %s", i, g, field) end
       end

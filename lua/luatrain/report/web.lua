@@ -89,8 +89,8 @@ th,td{padding:.2em .9em;text-align:right;border-bottom:1px solid #eee;white-spac
 th:first-child,td:first-child{text-align:left;padding-left:0} thead th{border-bottom:2px solid #999}
 figure{margin:1em 0} img{max-width:100%;height:auto} figcaption{color:#555}]]
 
---- A whole page from its title and its parts.
-function web.page(title, parts)
+--- A whole page from its title and its parts. style: more rules of CSS (default: none).
+function web.page(title, parts, style)
   return ([[
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -101,7 +101,8 @@ function web.page(title, parts)
 <h1>%s</h1>
 %s
 </body></html>
-]]):format(web.escape(title), STYLE, web.escape(title), table.concat(parts, "\n"))
+]]):format(web.escape(title), STYLE .. (style and "\n" .. style or ""), web.escape(title),
+    table.concat(parts, "\n"))
 end
 
 return web
