@@ -203,7 +203,7 @@ function makers.spectrogram(x, options)
     if signal:numel() < n_fft then
       fail("a spectrogram needs %d samples (n_fft), the signal has %d", n_fft, signal:numel())
     end
-    x, top = decibels(signal, { n_fft = n_fft, hop = hop }), top or rate and rate / 2
+    x, top = decibels(signal, { n_fft = n_fft, hop = hop, pad_mode = "reflect" }), top or rate and rate / 2
   end
   local self = makers.image(x, options)
   self.y_down, self.y_range = false, { 1, self.rows }
