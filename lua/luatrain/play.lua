@@ -91,7 +91,7 @@ end
 
 -- A signal as players take it: (1 or 2, T), finite, on the processor.
 local function signal_of(x)
-  if type(x) == "table" and type(x[1]) == "number" then x = Tensor.from(x) end
+  if type(x) == "table" and not Tensor.is_tensor(x) and type(x[1]) == "number" then x = Tensor.from(x) end
   if not Tensor.is_tensor(x) then
     core.fail("play: x is a %s, wanted a tensor (T) or (channels, T), or the name of a file", type(x))
   end

@@ -18,7 +18,7 @@ local function fail(...) core.fail("plot: " .. (...), select(2, ...)) end
 
 -- ---- numbers ------------------------------------------------------------------------------------
 
-local MANY = 2 ^ 18   -- more values than any screen has columns: lowest and highest of each run stand for it
+local MANY = 2 ^ 15   -- more values than any screen has columns: lowest and highest of each run stand for it
 
 local function thinned(t)
   local n = t:numel()
@@ -51,7 +51,9 @@ local function numbers(x, what)
   return x
 end
 
-local function is_list_of_numbers(x) return type(x) == "table" and type(x[1]) == "number" end
+local function is_list_of_numbers(x)
+  return type(x) == "table" and not Tensor.is_tensor(x) and type(x[1]) == "number"
+end
 
 local function is_series(x) return Tensor.is_tensor(x) or is_list_of_numbers(x) end
 
@@ -213,7 +215,8 @@ function makers.spectrogram(x, options)
 end
 
 function makers.roll(x, options)
-  local groups = x.notes and { x } or x[1] and x[1].notes and x or { { notes = x } }
+  local several = type(x[1]) == "table" and x[1].notes
+  local groups = x.notes and { x } or several and x or { { notes = x } }
   local low, high, from, to, count = math.huge, -math.huge, math.huge, -math.huge, 0
   for g, group in ipairs(groups) do
     for i, n in ipairs(group.notes) do
@@ -256,7 +259,7 @@ function figure.of(x, options)
     fail("kind is '%s'; %s", tostring(kind), near and "did you mean '" .. near .. "'?"
       or "there are " .. table.concat(figure.KINDS, ", "))
   end
-  if kind == "roll" and type(x) ~= "table" then fail("a piano roll is drawn of notes or of a song") end
+  if kind == "roll" and (type(x) ~= "table" or Tensor.is_tensor(x)) then fail("a piano roll is drawn of notes or of a song") end
   local self = makers[kind](x, options)
   self.title, self.wanted = options.title, kind
   self.x, self.y = options.x or self.x, options.y or self.y

@@ -84,7 +84,7 @@ end
 
 --- The sizes of a plot of so many columns and rows: {area = columns of the area, rows, left, y_labels}.
 function frame.layout(figure, width, rows)
-  local y_labels = labels_of(figure.y_range, math.max(2, math.floor(rows / 3)),
+  local y_labels = labels_of(figure.y_range, math.max(rows >= 6 and 3 or 2, math.floor(rows / 3)),
     { log = figure.log, octaves = figure.kind == "roll", scale = 1 })
   local left = 1
   for _, label in ipairs(y_labels) do left = math.max(left, #label[1]) end
