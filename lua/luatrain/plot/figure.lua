@@ -259,7 +259,9 @@ function figure.of(x, options)
     fail("kind is '%s'; %s", tostring(kind), near and "did you mean '" .. near .. "'?"
       or "there are " .. table.concat(figure.KINDS, ", "))
   end
-  if kind == "roll" and (type(x) ~= "table" or Tensor.is_tensor(x)) then fail("a piano roll is drawn of notes or of a song") end
+  if kind == "roll" and (type(x) ~= "table" or Tensor.is_tensor(x)) then
+    fail "a piano roll is drawn of notes or of a song"
+  end
   local self = makers[kind](x, options)
   self.title, self.wanted = options.title, kind
   self.x, self.y = options.x or self.x, options.y or self.y
