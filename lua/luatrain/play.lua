@@ -6,11 +6,10 @@
 --
 -- Players that are looked for: pw-play (PipeWire), paplay (PulseAudio), aplay (ALSA), ffplay (FFmpeg), mpv,
 -- play (SoX). LUATRAIN_PLAYER names another program; it is run with the name of a WAV file.
-local ffi = require "ffi"
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local Tensor = require "luatrain.tensor"
-local C, check = core.C, core.check
+local C = core.C
 
 local play = {}
 
@@ -51,42 +50,30 @@ local function forget()
   end
 end
 
---- Whether a sound is playing.
-function play.playing()
+-- Whether the player still runs after up to so many seconds.
+local function runs(seconds)
   if not handle then return false end
-  local index, list = ffi.new "int32_t[1]", ffi.new("lt_process *[1]", handle)
-  check(C.lt_process_wait(index, list, 1, 0))
-  if handle.state == C.LT_PROCESS_RUNNING then return true end
+  if require("luatrain.process").running(handle, seconds) then return true end
   handle = nil
   forget()
   return false
 end
 
+--- Whether a sound is playing.
+function play.playing() return runs(0) end
+
 --- Ends the sound that is playing, if there is one.
 function play.stop()
-  if handle then C.lt_process_kill(ffi.gc(handle, nil)) end
+  if handle then require("luatrain.process").stop(handle) end
   handle = nil
   forget()
 end
 
---- Waits until the sound has ended.
+--- Waits until the sound has ended; a signal to stop ends it.
 function play.wait()
-  while play.playing() do
-    local index, list = ffi.new "int32_t[1]", ffi.new("lt_process *[1]", handle)
-    check(C.lt_process_wait(index, list, 1, 0.1))
+  while runs(0.1) do
     if C.lt_signal_pending() ~= 0 then return play.stop() end
   end
-end
-
-local function start(words)
-  local argv, anchors = ffi.new("const char *[?]", #words + 1), {}
-  for i, word in ipairs(words) do
-    anchors[i] = word
-    argv[i - 1] = word
-  end
-  local process = ffi.gc(ffi.new "lt_process", C.lt_process_kill)
-  check(C.lt_process_start(process, argv, nil, nil, 0))
-  return process, anchors
 end
 
 -- A signal as players take it: (1 or 2, T), finite, on the processor.
@@ -136,7 +123,7 @@ local function begin(x, rate)
   elseif not fs.is_file(x) then
     core.fail_as("io", "play: %s: there is no such file", x)
   end
-  handle = start(play.command(path))
+  handle = require("luatrain.process").start(play.command(path))
 end
 
 -- The file of a sound is taken away when the program ends.

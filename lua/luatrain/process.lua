@@ -39,6 +39,26 @@ local function start(job)
   return handle
 end
 
+--- Starts a program that runs beside this one; it ends with its handle: when that is collected, by
+-- process.stop, or with this process. Its output goes nowhere unless options.log names a file.
+-- @param argv    list of words, the program first
+-- @param options {directory, timeout, log}
+-- @return a handle for process.running and process.stop; raises where the program cannot be started
+function process.start(argv, options)
+  options = options or {}
+  return start {argv = argv, directory = options.directory, timeout = options.timeout, log = options.log}
+end
+
+--- Whether a program that process.start began still runs; waits up to `seconds` (0) for its end.
+function process.running(handle, seconds)
+  local index, list = ffi.new "int32_t[1]", ffi.new("lt_process *[1]", handle)
+  check(C.lt_process_wait(index, list, 1, seconds or 0))
+  return handle.state == C.LT_PROCESS_RUNNING
+end
+
+--- Ends a program and all that it started; nothing where it has ended.
+function process.stop(handle) C.lt_process_kill(handle) end
+
 local function result_of(handle)
   local state = STATES[handle.state]
   return {

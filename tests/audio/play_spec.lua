@@ -82,6 +82,17 @@ describe("lt.play", function()
     assert.equal(0, tonumber(found), found)
   end)
 
+  it("waits for the end where asked to", function()
+    local bin = fs.join(program.folder(), "bin")
+    fs.mkdir(bin)
+    fs.write(fs.join(bin, "aplay"), "#!/bin/sh\nexec /bin/sleep 0.3\n")
+    process.run { "chmod", "755", fs.join(bin, "aplay") }
+    local started = core.C.lt_time()
+    local result = run("lt.play(lt.zeros(9), 8000) lt.play.wait() print(lt.play.playing())", { PATH = bin })
+    assert.equal("false\n", result.out, result.err)
+    assert.is_true(core.C.lt_time() - started >= 0.3)
+  end)
+
   it("takes the program that LUATRAIN_PLAYER names", function()
     local folder, bin = players "my-player"
     local result = run(playing(folder, "lt.zeros(100), 8000"), { PATH = bin, LUATRAIN_PLAYER = "my-player" })

@@ -200,13 +200,9 @@ local function all_examples()
   return example_lines
 end
 
--- Whether a line is a whole statement: not a part of one that runs over several lines.
-local function balanced(line)
-  local code = line:gsub('".-"', ""):gsub("%-%-.*", "")
-  for _, pair in ipairs { { "%(", "%)" }, { "{", "}" } } do
-    if select(2, code:gsub(pair[1], "")) ~= select(2, code:gsub(pair[2], "")) then return false end
-  end
-  return true
+-- Whether a line is code by itself: not a part of what runs over several lines.
+local function is_whole(line)
+  return loadstring("return " .. line) ~= nil or loadstring(line) ~= nil
 end
 
 -- An example of the list in luatrain.doc.examples, or lines elsewhere in the comments that use the name.
@@ -223,7 +219,7 @@ local function found_examples(record)
     if not at and record.kind == "method" then at, stop = line:find(":" .. last, 1, true) end
     local before, after = at and line:sub(at - 1, at - 1), at and line:sub(stop + 1, stop + 2)
     local apart = at and (at == 1 or not before:find "[%w_]" or line:sub(at, at) == ":")
-    if apart and after:find "^%s?[%({\"]" and balanced(line) then
+    if apart and after:find "^%s?[%({\"]" and is_whole(line) then
       list[#list + 1] = (line:gsub("^%s+", ""):gsub("^%-%-%s*", ""))
       if #list == 2 then break end
     end

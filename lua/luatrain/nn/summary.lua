@@ -96,14 +96,7 @@ local function summary(model, input, ...)
   return self
 end
 
-local function grouped(n)
-  local text = ("%.0f"):format(n)
-  repeat
-    local count
-    text, count = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
-  until count == 0
-  return text
-end
+local function grouped(n) return require("luatrain.show").count(n) end
 
 local function in_bytes(bytes)
   if bytes >= 1e6 then return ("%.2f MB"):format(bytes / 1e6) end
