@@ -299,22 +299,17 @@ local function log_kernel(part, j, x, log_p)
   return -0.5 * z * z
 end
 
--- Adds one continuous part to the sums of the kernels that are left and drops those below the floor;
--- returns how many stay. The first part goes through all kernels.
+-- All kernels with their weights; returns how many.
+local function all_kernels(self)
+  local kept, sums, weights = self.kept, self.sums, self.weights
+  for j = 0, self.n do kept[j], sums[j] = j, weights[j] end
+  return self.n + 1
+end
+
+-- Adds one part to the sums of the kernels that are left and drops those below the bottom; returns how many
+-- stay.
 local function add_continuous(self, part, x, left, bottom)
   local kept, sums, mean, inverse, count = self.kept, self.sums, part.mean, part.inverse, 0
-  if not left then
-    local weights = self.weights
-    for j = 0, self.n do
-      local z = (x - mean[j]) * inverse[j]
-      local sum = weights[j] - 0.5 * z * z
-      if sum > bottom then
-        kept[count], sums[count] = j, sum
-        count = count + 1
-      end
-    end
-    return count
-  end
   for i = 0, left - 1 do
     local j = kept[i]
     local z = (x - mean[j]) * inverse[j]
@@ -329,17 +324,6 @@ end
 
 local function add_table(self, part, log_p, left, bottom)
   local kept, sums, entry, count = self.kept, self.sums, part.entry, 0
-  if not left then
-    local weights = self.weights
-    for j = 0, self.n do
-      local sum = weights[j] + log_p[entry[j]]
-      if sum > bottom then
-        kept[count], sums[count] = j, sum
-        count = count + 1
-      end
-    end
-    return count
-  end
   for i = 0, left - 1 do
     local j = kept[i]
     local sum = sums[i] + log_p[entry[j]]
@@ -362,7 +346,7 @@ function Mixture:log_density(point)
     bottom = bottom + log_kernel(part, self.n, point[i], tables[i])
   end
   bottom = bottom - 40 - log(self.n + 1)
-  local left
+  local left = all_kernels(self)
   for i, part in ipairs(self.parts) do
     if part.mean then left = add_continuous(self, part, point[i], left, bottom) end
   end

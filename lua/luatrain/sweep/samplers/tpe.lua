@@ -12,9 +12,9 @@
 -- non-domination rank, those of the last rank by crowding distance (Deb et al., "NSGA-II", 2002; Optuna takes
 -- the greatest hypervolume there).
 --
--- The density of the rest is made of 10,000 kernels at most: of a longer history the newest 25 and every
+-- The density of the rest is made of 5,000 kernels at most: of a longer history the newest 25 and every
 -- k-th of the others, which then weigh k times as much. So a suggestion takes as long after 100,000 trials
--- as after 10,000.
+-- as after 5,000.
 --
 -- One sampler belongs to one study: it keeps what it has seen.
 local ffi = require "ffi"
@@ -31,7 +31,7 @@ Tpe.__index = Tpe
 
 local tpe = {}
 
-local KERNELS = 10000
+local KERNELS = 5000
 local NEWEST = 25
 
 --- The options and their defaults.
