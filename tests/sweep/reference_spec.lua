@@ -38,6 +38,21 @@ describe("TPE", function()
       columns, names, space, 1)
   end
 
+  it("has the widths and weights of its description", function()
+    local function is(wanted, list)
+      assert.are.equal(#wanted, #list)
+      for i, x in ipairs(wanted) do assert.is_true(near(list[i], x, 1e-12), i .. ": " .. list[i]) end
+    end
+    is({ 0.2, 0.65, 0.65 }, parzen.widths({ 0.2, 0.25, 0.9 }, 0, 1))
+    is({ 0.7 }, parzen.widths({ 0.3 }, 0, 1))
+    is({ 1 / 5, 1 / 5, 1 / 5 }, parzen.widths({ 0.5, 0.5, 0.5 }, 0, 1))
+    local weights = {}
+    for i = 0, 27 do weights[i + 1] = parzen.weight(i, 28) end
+    is({ 1 / 28, (1 / 28 + 1) / 2, 1, 1 }, { weights[1], weights[2], weights[3], weights[28] })
+    assert.are.equal(1, parzen.weight(0, 24))
+    assert.are.equal(1 / 26, parzen.weight(0, 26))
+  end)
+
   it("has Optuna's densities", function()
     local worst, checked = 0, 0
     for _, case in ipairs(golden.densities) do
