@@ -1,7 +1,7 @@
 -- Data of the chord recipe: the prepared songs as windows of feature rows with a class for every row.
 --
 -- A prepared folder holds manifest.json (written by the prepare command): a list of {id, song, soundfont,
--- split, audio_path, lab_path, seconds}, paths relative to the folder.
+-- split, audio_path, lab_path, midi_path, seconds}, paths relative to the folder.
 
 local chord = require "luatrain.music.chord"
 local failure = require "luatrain.failure"
@@ -21,8 +21,9 @@ function data.entries(folder, split)
   for i = 1, records:size() do
     local entry = records:get(i)
     if not (type(entry.audio_path) == "string" and type(entry.lab_path) == "string"
-      and type(entry.seconds) == "number") then
-      failure.raise("data", "%s: song %d lacks audio_path, lab_path or seconds", path, i)
+      and type(entry.midi_path) == "string" and type(entry.seconds) == "number") then
+      failure.raise("data", "%s: song %d lacks audio_path, lab_path, midi_path or seconds; make the data "
+        .. "with `luatrain run chord prepare`", path, i)
     end
     entry.cache = fs.join(folder, "features", entry.id .. ".safetensors")
     if not split or entry.split == split then chosen[#chosen + 1] = entry end

@@ -412,6 +412,7 @@ lt_status lt_midi_open(lt_midi **out, const char *path, int32_t track)
 {
     lt_midi *m;
     *out = NULL;
+    LT_REQUIRE(path, LT_ERR_ARGUMENT, "midi: the file has no name");
     LT_TRY(start(&m, path));
     return finish(out, m, lt_file_read(&m->file, path, MAX_BYTES), track);
 }

@@ -270,6 +270,10 @@ describe("odd files", function()
     assert.are.same({ time = 0.5, number = 7, value = 100, channel = 0, track = 1 }, song.controls[1])
   end)
 
+  it("without a name are refused", function()
+    assert.has_error(function() midi.read(nil) end)
+  end)
+
   it("that are no MIDI files, or hold nothing, are refused", function()
     for words, data in pairs {
       ["it is empty"] = "",
