@@ -127,7 +127,7 @@ local function begin(x, rate)
 end
 
 -- The file of a sound is taken away when the program ends.
-play.at_exit = newproxy(true)
-getmetatable(play.at_exit).__gc = play.stop
+play._at_exit = newproxy(true)
+getmetatable(play._at_exit).__gc = play.stop
 
 return setmetatable(play, { __call = function(_, x, rate) begin(x, rate) end })

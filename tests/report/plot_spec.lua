@@ -411,6 +411,50 @@ describe("in a terminal", function()
   end)
 end)
 
+describe("a terminal that answers", function()
+  teardown(program.clean)
+
+  -- What luatrain writes to a terminal that replies so.
+  local function written(reply, env)
+    local folder = program.folder()
+    local words = { "env", "-u", "TMUX", "-u", "STY", "-u", "NO_COLOR", "-u", "KITTY_WINDOW_ID", "-u",
+      "LUATRAIN_GRAPHICS", "TERM=xterm-256color", "LC_ALL=C.UTF-8" }
+    local lua = os.getenv "LUATRAIN_PATH"
+    if lua then words[#words + 1] = "LUATRAIN_PATH=" .. program.here(lua) end
+    for _, word in ipairs(env or {}) do words[#words + 1] = word end
+    for _, word in ipairs { "python3", program.here "tests/answering_terminal.py", fs.join(folder, "out"),
+      reply, program.path, "-e", "lt.plot({ 1, 4, 2, 8 }) print(lt.terminal.graphics(), lt.terminal.cell())" } do
+      words[#words + 1] = word
+    end
+    local result = process.run(words, { timeout = 30 })
+    assert.is_true(result.ok, result.output)
+    return fs.read(fs.join(folder, "out"))
+  end
+
+  it("gets the pictures it knows, else characters", function()
+    if not process.which "python3" then return pending "python3 is not installed" end
+    local text = written "\\e_Gi=31;OK\\e\\\\e[6;22;11t\\e[?62;22c"
+    assert.is_truthy(text:find "\27_Ga=T,f=32,s=%d+,v=308,c=%d+,r=14,")
+    assert.is_truthy(text:find("kitty\t11\t22", 1, true), text:sub(-40))
+    text = written "\\e[6;20;10t\\e[?62;4;22c"
+    assert.is_truthy(text:find("\27P0;1;0q\"1;1;", 1, true))
+    assert.is_truthy(text:find("sixel\t10\t20", 1, true), text:sub(-40))
+    text = written "\\e[?62;22c"
+    assert.is_truthy(text:find("blocks\t10\t20", 1, true), text:sub(-40))
+    assert.is_truthy(text:find "[⠁-⣿]")
+  end)
+
+  it("is waited for a moment only, and never asked where it is dumb", function()
+    if not process.which "python3" then return pending "python3 is not installed" end
+    local started = core.C.lt_time()
+    assert.is_truthy(written "":find("blocks\t10\t20", 1, true))
+    assert.is_true(core.C.lt_time() - started < 5)
+    local text = written("", { "TERM=dumb" })
+    assert.is_nil(text:find "\27")
+    assert.is_truthy(text:find "ascii")
+  end)
+end)
+
 describe("without a terminal", function()
   it("draws plain characters 80 columns wide", function()
     local result = program.run({ "-e", "lt.plot({ 1, 2, 3 })" }, { env = { LC_ALL = "C.UTF-8" } })
