@@ -14,6 +14,12 @@ function program.here(path)
   return fs.join(root, path)
 end
 
+--- The folder LUATRAIN_PATH with its whole path, for programs that run elsewhere; nil where it is not set.
+function program.library()
+  local path = os.getenv "LUATRAIN_PATH"
+  return path and (path:sub(1, 1) == "/" and path or program.here(path))
+end
+
 --- A fresh folder that is removed when the test process ends.
 local folders = {}
 function program.folder()

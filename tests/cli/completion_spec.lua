@@ -101,8 +101,7 @@ local function place(shell)
   fs.mkdir(fs.join(folder, "bin"))
   fs.mkdir(fs.join(folder, "sounds"))
   fs.write(fs.join(folder, "a file.wav"), "")
-  local lua = os.getenv "LUATRAIN_PATH"
-  local env = lua and ("LUATRAIN_PATH=%s "):format(lua:sub(1, 1) == "/" and lua or program.here(lua)) or ""
+  local env = program.library() and ("LUATRAIN_PATH=%s "):format(program.library()) or ""
   fs.write(fs.join(folder, "bin/luatrain"), ("#!/bin/sh\n%sLUATRAIN_RECIPES= exec %s \"$@\"\n"):format(env,
     program.path))
   process.run { "chmod", "755", fs.join(folder, "bin/luatrain") }

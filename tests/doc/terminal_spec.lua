@@ -22,7 +22,7 @@ describe("what to draw with", function()
     if not screen.available() then return nil end
     options = options or {}
     env.LC_ALL = env.LC_ALL or "C.UTF-8"
-    env.LUATRAIN_PATH = os.getenv "LUATRAIN_PATH"
+    env.LUATRAIN_PATH = program.library()
     local s = screen.open({ "sh", "-c", ("%s -e '%s'; echo end; sleep 20"):format(program.path, CODE) },
       { env = env, columns = options.columns or 80, without = { "LUATRAIN_GRAPHICS", "KITTY_WINDOW_ID" } })
     local text, came = s:wait "end"

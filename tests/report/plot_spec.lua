@@ -362,8 +362,7 @@ describe("in a terminal", function()
     if not screen.available() then return pending "tmux is not installed" end
     options = options or {}
     env.LC_ALL = env.LC_ALL or "C.UTF-8"
-    local lua = os.getenv "LUATRAIN_PATH"
-    if lua then env.LUATRAIN_PATH = lua end
+    env.LUATRAIN_PATH = program.library()
     local s = screen.open({ "sh", "-c", ("%s -e \"%s\"; sleep 20"):format(program.path, code or CODE) },
       { env = env, columns = options.columns, rows = 60, without = { "LUATRAIN_GRAPHICS" } })
     local text, came = s:wait "end"
@@ -419,11 +418,12 @@ describe("a terminal that answers", function()
     local folder = program.folder()
     local words = { "env", "-u", "TMUX", "-u", "STY", "-u", "NO_COLOR", "-u", "KITTY_WINDOW_ID", "-u",
       "LUATRAIN_GRAPHICS", "TERM=xterm-256color", "LC_ALL=C.UTF-8" }
-    local lua = os.getenv "LUATRAIN_PATH"
-    if lua then words[#words + 1] = "LUATRAIN_PATH=" .. program.here(lua) end
+    local lua = program.library()
+    if lua then words[#words + 1] = "LUATRAIN_PATH=" .. lua end
     for _, word in ipairs(env or {}) do words[#words + 1] = word end
     for _, word in ipairs { "python3", program.here "tests/answering_terminal.py", fs.join(folder, "out"),
-      reply, program.path, "-e", "lt.plot({ 1, 4, 2, 8 }) print(lt.terminal.graphics(), lt.terminal.cell())" } do
+      reply, program.path, "-e",
+      "lt.plot({ 1, 4, 2, 8 }) print(lt.terminal.graphics(), lt.terminal.cell())" } do
       words[#words + 1] = word
     end
     local result = process.run(words, { timeout = 30 })
