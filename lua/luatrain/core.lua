@@ -31,6 +31,18 @@ local function raise(text, status)
   error(user_position() .. text, 0)
 end
 
+-- Shows an error to who wants to see the stack it came from, before that is unwound.
+local function show_error(e)
+  if core.on_catch then core.on_catch(e) end
+  return e
+end
+
+--- pcall for library code that cleans up and raises again: a session that wants to show the locals of
+-- the error's frames is told of the error in time, through core.on_catch(e).
+function core.protect(f, ...)
+  return xpcall(f, show_error, ...)
+end
+
 --- Raises lt_error() at the user's line unless `status` is LT_OK.
 function core.check(status)
   if status ~= 0 then raise(ffi.string(C.lt_error()), status) end

@@ -62,7 +62,7 @@ function failure.wrap(kind, prefix, f, ...)
     if failure.of(e) then error(e, 0) end
     error(failure.new(kind, prefix .. tostring(e)), 0)
   end
-  return check(pcall(f, ...))
+  return check(core.protect(f, ...))
 end
 
 --- "; did you mean X?" for the nearest of names, or "".

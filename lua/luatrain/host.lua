@@ -1,4 +1,4 @@
---- What the luatrain program does with its arguments: a script, -e CODE, or a subcommand.
+--- What the luatrain program does with its arguments: none (the REPL), a script, -e CODE, or a subcommand.
 local host = {}
 
 -- Reading an undefined global is an error; so is setting one inside a function. Names that
@@ -6,13 +6,19 @@ local host = {}
 local probed = { _PROMPT = true, _PROMPT2 = true, bit32 = true, jit = true, utf8 = true,
   unpack = true, setfenv = true, getfenv = true, loadstring = true, lfs = true, ngx = true }
 
+local declaring = setmetatable({}, {__mode = "k"})
+
+--- Lets a function make globals although it is no main chunk: what is typed at the REPL is compiled so.
+function host.may_declare(f) declaring[f] = true end
+
 --- Makes misspelt globals an error.
 function host.strict()
   local declared = {}
   setmetatable(_G, {
     __newindex = function(t, key, value)
-      local info = debug.getinfo(2, "S")
-      if info and info.what ~= "main" and info.what ~= "C" and not declared[key] then
+      local info = debug.getinfo(2, "Sf")
+      local may = not info or info.what == "main" or info.what == "C" or declaring[info.func]
+      if not may and not declared[key] then
         error(("assignment to undeclared global '%s'; say local %s"):format(key, key), 2)
       end
       declared[key] = true
@@ -113,6 +119,9 @@ function host.main(args)
     args = shift(args, 2)
   end
   local first = args[1]
+  if not first then
+    return require("luatrain.repl").main(function(chunk) return run_chunk(chunk, debugging) end)
+  end
   if first == "-e" then
     if not args[2] then
       io.stderr:write("luatrain: -e needs a piece of Lua, as in: luatrain -e 'lt.randn(3)'\n")

@@ -28,7 +28,7 @@ local function with_mode(mode, f, ...)
     if not ok then error((...), 0) end
     return ...
   end
-  return finish(pcall(f, ...))
+  return finish(core.protect(f, ...))
 end
 
 --- Runs f(...) without recording; returns what f returns.
@@ -61,7 +61,7 @@ function op.autocast(dtype, f, ...)
     if not ok then error((...), 0) end
     return ...
   end
-  return finish(pcall(f, ...))
+  return finish(core.protect(f, ...))
 end
 
 --- The dtype that autocast ops compute in now: "bf16", "f16" or nil.
@@ -459,7 +459,7 @@ function Tensor:backward(gradient, retain_graph, release)
   self.pending = gradient
   local outer = enabled
   enabled = false
-  local ok, problem = pcall(run_back, nodes, retain_graph, release)
+  local ok, problem = core.protect(run_back, nodes, retain_graph, release)
   enabled = outer
   gradient.uses = uses
   if not ok then error(problem, 0) end

@@ -100,19 +100,13 @@ local function pack(...)
   return select("#", ...), { ... }
 end
 
--- Adds the traceback to messages, where one is wanted.
-local function explain(e)
-  if type(e) == "string" and scope.traceback then return scope.traceback(e) end
-  return e
-end
-
 --- Runs f(...) and releases at its end, also on error, every tensor made inside that f did not
 -- return (alone or within tables).
 --   local loss = lt.scope(function() return model(x):mean() end)
 function scope.run(f, ...)
   local outer, list = current, table.remove(spare_lists) or { n = 0 }
   current = list
-  local n, results = pack(xpcall(f, explain, ...))
+  local n, results = pack(core.protect(f, ...))
   if not results[1] then
     close(list, outer, results, 0)
     for _, restore in ipairs(core.on_raise) do restore() end
@@ -125,6 +119,21 @@ end
 --- True inside a scope.
 function scope.open()
   return current ~= nil
+end
+
+--- What scope.restore wants, to leave scopes that an interrupt cut off at a bad moment.
+function scope.mark()
+  return current
+end
+
+--- Makes the scope of a mark the innermost one again; the tensors of those inside go to the collector.
+function scope.restore(innermost)
+  if current == innermost then return end
+  local list = current
+  current = innermost
+  for i = 1, list and list.n or 0 do
+    if not list[i].kept then collected(list[i]) end
+  end
 end
 
 --- Bytes in live tensors, their peak, bytes cached for reuse, number of live storages, bytes

@@ -89,7 +89,7 @@ static void plain_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t
     }
 }
 
-void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     if (m == 0 || n == 0) return;
@@ -114,4 +114,20 @@ void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const
                    (int)n, (int)k, 1, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
     else
         plain_gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+}
+
+// A product that takes seconds goes in groups of rows, so that it can be interrupted; the division
+// depends on the sizes alone.
+void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+    const double most = 5e10;  // multiply-adds: about a second on two cores
+    int64_t rows = m;
+    if ((double)m * (double)n * (double)k > most) {
+        rows = (int64_t)(most / ((double)n * (double)k)) & ~(int64_t)63;
+        if (rows < 64) rows = 64;
+    }
+    for (int64_t i = 0; i < m && (i == 0 || !lt_interrupted()); i += rows)
+        product(trans_a, trans_b, m - i < rows ? m - i : rows, n, k, trans_a ? a + i : a + i * lda,
+                lda, b, ldb, beta, c + i * ldc, ldc);
 }

@@ -99,6 +99,13 @@ lt_status lt_check_contiguous(const char *op, const char *arg, const lt_tensor *
 // Number of threads worth waking for `work` simple element operations (1 below a threshold).
 int lt_team(int64_t work);
 
+// ---- interrupting ------------------------------------------------------------------------------
+// Whether this thread was asked to stop: a kernel that runs for seconds looks now and then, and may then
+// return with its work undone, since the waist makes an error of it.
+bool lt_interrupted(void);
+// Called in the signal's handler; the host gives it.
+extern void (*lt_on_interrupt)(void) __attribute__((visibility("hidden")));
+
 // ---- half precision ----------------------------------------------------------------------------
 typedef uint16_t lt_bf16;
 static inline float lt_bf16_to_f32(lt_bf16 h)

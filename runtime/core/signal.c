@@ -1,22 +1,28 @@
 // signal: what the process is told from outside: signals to stop, its terminal, its own path.
 //
 // A handler only notes the signal; the training loop looks at the note after each step. The first
-// signal also puts the default action back, so that the second one ends the process at once:
-// nothing is lost by that, since files are written to a temporary name and renamed.
+// signal also puts the action back that was there before (by default the end of the process), so that
+// the second one acts at once: nothing is lost by that, since files are written to a temporary name
+// and renamed. In an interactive session SIGINT sets a flag instead, which ends the op or the loop
+// that runs in the session's thread.
 #include "core/internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t pending;
+static volatile sig_atomic_t pending, pause_asked;
 static bool watching;
 static const int watched[] = {SIGINT, SIGTERM, SIGUSR1};
+static struct sigaction before[sizeof watched / sizeof watched[0]], before_pause;
 
 static void note(int number)
 {
     pending = number;
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+        if (watched[i] == number) sigaction(number, &before[i], NULL);
 }
 
 // Handlers get a stack of their own: libraries with generated code (oneDNN's gemm) use the stack
@@ -30,15 +36,23 @@ static void use_own_stack(void)
     sigaltstack(&own, NULL);
 }
 
-lt_status lt_signal_watch(bool on)
+// Sets a handler, or with NULL the action kept in *before, which otherwise gets the present one.
+static lt_status set_action(int number, void (*handler)(int), struct sigaction *kept)
 {
     use_own_stack();
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    int failed = handler ? sigaction(number, &action, kept) : sigaction(number, kept, NULL);
+    LT_REQUIRE(failed == 0, LT_ERR_IO, "signal %d: %s", number, strerror(errno));
+    return LT_OK;
+}
+
+lt_status lt_signal_watch(bool on)
+{
+    struct sigaction other;
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
-        struct sigaction action = {.sa_handler = on ? note : SIG_DFL};
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_RESTART | SA_ONSTACK | (on ? SA_RESETHAND : 0);
-        LT_REQUIRE(sigaction(watched[i], &action, NULL) == 0, LT_ERR_IO, "signal %d: %s",
-                   watched[i], strerror(errno));
+        if (on) LT_TRY(set_action(watched[i], note, watching ? &other : &before[i]));
+        else if (watching) LT_TRY(set_action(watched[i], NULL, &before[i]));
     }
     pending = 0;
     watching = on;
@@ -52,6 +66,78 @@ int32_t lt_signal_pending(void)
     return pending;
 }
 
+// ---- interrupting a session --------------------------------------------------------------------
+enum { MOST_SESSIONS = 8 };
+
+static volatile int32_t interrupt_flag;
+static _Thread_local bool interruptible;
+static pthread_t session_thread;
+static struct sigaction outer[MOST_SESSIONS];
+static int sessions;
+void (*lt_on_interrupt)(void);
+
+static void interrupt(int number)
+{
+    if (!pthread_equal(pthread_self(), session_thread)) {  // a thread that computes got it
+        pthread_kill(session_thread, number);
+        return;
+    }
+    static const char waiting[] = "\n(waiting for the running op to end)\n";
+    ssize_t ignored = interrupt_flag ? write(2, waiting, sizeof waiting - 1) : 0;
+    (void)ignored;
+    interrupt_flag = 1;
+    if (lt_on_interrupt) lt_on_interrupt();
+}
+
+lt_status lt_interrupt_watch(bool on)
+{
+    interrupt_flag = 0;
+    if (on) {
+        LT_REQUIRE(sessions < MOST_SESSIONS, LT_ERR_ARGUMENT, "more than %d sessions in each other",
+                   MOST_SESSIONS);
+        session_thread = pthread_self();
+        LT_TRY(set_action(SIGINT, interrupt, &outer[sessions]));
+        sessions++;
+    } else if (sessions > 0) {
+        sessions--;
+        LT_TRY(set_action(SIGINT, NULL, &outer[sessions]));
+    }
+    interruptible = sessions > 0;
+    return LT_OK;
+}
+
+const volatile int32_t *lt_interrupt_flag(void) { return &interrupt_flag; }
+
+bool lt_interrupted(void) { return interrupt_flag && interruptible; }
+
+bool lt_interrupt_take(void)
+{
+    bool was = interrupt_flag;
+    interrupt_flag = 0;
+    return was;
+}
+
+// ---- pausing -----------------------------------------------------------------------------------
+static void note_pause(int number)
+{
+    (void)number;
+    pause_asked = 1;
+}
+
+lt_status lt_pause_watch(bool on)
+{
+    pause_asked = 0;
+    return set_action(SIGQUIT, on ? note_pause : NULL, &before_pause);
+}
+
+bool lt_pause_asked(void)
+{
+    bool was = pause_asked;
+    pause_asked = 0;
+    return was;
+}
+
+// ---- the rest ----------------------------------------------------------------------------------
 lt_status lt_signal_raise(int32_t number)
 {
     LT_REQUIRE(raise(number) == 0, LT_ERR_ARGUMENT, "signal %d: %s", number, strerror(errno));

@@ -130,6 +130,7 @@ int lt_main(int argc, char **argv)
         fprintf(stderr, "luatrain: no memory for a Lua state\n");
         return 1;
     }
+    lt_host_interruptible(L);
     lua_createtable(L, argc, 0);
     for (int i = 0; i < argc; i++) {
         lua_pushstring(L, argv[i]);

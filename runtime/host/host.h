@@ -6,5 +6,7 @@
 
 // A state with the standard libraries and luatrain's modules in reach; NULL without memory.
 lua_State *lt_host_open(void);
+// From now on an interrupt (lt_interrupt_watch) raises an error in this state.
+void lt_host_interruptible(lua_State *L);
 
 #endif

@@ -108,8 +108,17 @@ static void touch_outputs(const lt_op *op, const lt_tensor *t)
         if (t[i].storage) t[i].storage->written = now;
 }
 
+// Where a session was interrupted, ops end with an error until one has told it.
+static lt_status stop_if_interrupted(const lt_op *op)
+{
+    if (!lt_interrupted()) return LT_OK;
+    lt_interrupt_take();
+    return lt_fail(LT_ERR_INTERRUPTED, "%s: interrupted", op->name);
+}
+
 lt_status lt_run(lt_op *op, const void *args)
 {
+    LT_TRY(stop_if_interrupted(op));
     LT_TRY(check_alive(op, args));
     if (op->check) LT_TRY(op->check(args));
     touch_outputs(op, args);
@@ -118,6 +127,7 @@ lt_status lt_run(lt_op *op, const void *args)
     LT_TRY(op->cpu(args));
     if (profiling)
         __atomic_add_fetch(&op->nanoseconds, (int64_t)((lt_time() - start) * 1e9), __ATOMIC_RELAXED);
+    LT_TRY(stop_if_interrupted(op));
     return checking_finite ? inspect(op, args) : LT_OK;
 }
 

@@ -1,0 +1,173 @@
+--- What was typed as a function: whether it is whole, an expression or statements, and how it is
+-- changed so that it fits a session:
+--   * an expression's values are returned;
+--   * `local x = 1` on the outermost level makes a global, since the next input could not see a local;
+--   * loops and functions begin with a look at the interrupt flag, since compiled loops see no hooks.
+-- Lines and, but for the last change, columns stay what they were.
+local core = require "luatrain.core"
+local failure = require "luatrain.failure"
+local lexer = require "luatrain.repl.lexer"
+local C = core.C
+
+local chunk = {}
+
+local flag = C.lt_interrupt_flag()
+
+-- Raised where a loop sees the flag. "volatile" keeps LuaJIT from reading it before the loop only.
+local interrupted = failure.new("interrupt", "interrupted")
+local function check()
+  if flag[0] ~= 0 then
+    C.lt_interrupt_take()
+    error(interrupted, 0)
+  end
+end
+
+--- Whether an error value stands for an interrupt by Ctrl-C.
+function chunk.is_interrupt(e)
+  return e == "interrupted" or failure.kind(e) == "interrupt"
+end
+
+--- The name that the look at the flag has in compiled chunks; no part of anybody's session.
+chunk.check_name = "__luatrain_check"
+
+-- The position after which "check();" may stand for token i of the list: loop bodies and functions;
+-- before a goto. Returns the position and the text, or nil.
+local function check_place(tokens, i)
+  local token = tokens[i]
+  local call = " " .. chunk.check_name .. "();"
+  if token.text == "do" or token.text == "repeat" then return token.to, call end
+  if token.text == "function" then
+    while tokens[i] and tokens[i].text ~= ")" do i = i + 1 end
+    if tokens[i] then return tokens[i].to, call end
+  elseif token.text == "goto" and tokens[i + 1] and tokens[i + 1].kind == "name" then
+    return token.from - 1, call
+  end
+end
+
+-- Replaces "local" before names that are to be global. Returns a list of edits {from, to, text} and a
+-- list of names that stay local, because the library itself needs what they would hide.
+local function promote(tokens, i, reserved, edits, kept)
+  local token = tokens[i]
+  local blank = {from = token.from, to = token.to, text = (" "):rep(#token.text)}
+  local at = i + 1
+  if tokens[at] and tokens[at].text == "function" then at = at + 1 end
+  local names = {}
+  while tokens[at] and tokens[at].kind == "name" do
+    names[#names + 1] = tokens[at].text
+    if reserved[tokens[at].text] then
+      kept[#kept + 1] = tokens[at].text
+      return
+    end
+    if not (tokens[at + 1] and tokens[at + 1].text == ",") then break end
+    at = at + 2
+  end
+  if #names == 0 then return end
+  edits[#edits + 1] = blank
+  local is_function = tokens[i + 1].text == "function"
+  local equals = tokens[at + 1] and tokens[at + 1].text == "="
+  if not is_function and not equals then
+    edits[#edits + 1] = {from = tokens[at].to + 1, to = tokens[at].to, text = " = nil"}
+  end
+end
+
+local function apply(text, edits)
+  table.sort(edits, function(a, b) return a.from < b.from end)
+  local parts, at = {}, 1
+  for _, edit in ipairs(edits) do
+    parts[#parts + 1] = text:sub(at, edit.from - 1)
+    parts[#parts + 1] = edit.text
+    at = edit.to + 1
+  end
+  parts[#parts + 1] = text:sub(at)
+  return table.concat(parts)
+end
+
+local function words_only(text)
+  local tokens = {}
+  for _, token in ipairs(lexer.tokens(text)) do
+    if token.kind ~= "comment" then tokens[#tokens + 1] = token end
+  end
+  return tokens
+end
+
+-- The text with its changes, and the names that stayed local. reserved: nil for files, whose locals
+-- are theirs.
+local function transform(text, reserved)
+  local tokens, edits, kept, depth = words_only(text), {}, {}, 0
+  for i, token in ipairs(tokens) do
+    if token.kind == "keyword" and (not tokens[i - 1] or not tokens[i - 1].text:find "^[.:]$") then
+      if token.text == "local" and depth == 0 and reserved then
+        promote(tokens, i, reserved, edits, kept)
+      end
+      local at, call = check_place(tokens, i)
+      if at then edits[#edits + 1] = {from = at + 1, to = at, text = call} end
+    end
+    depth = depth + lexer.depth(token)
+  end
+  return apply(text, edits), kept
+end
+
+-- Compiles with the check as an upvalue of all that is inside. The function may make globals, as the
+-- main chunk that it stands for may.
+local function compile(text, name)
+  local f, e = loadstring(("local %s = ...; return function(...) %s\nend"):format(chunk.check_name, text),
+    name)
+  if not f then return nil, e end
+  f = f(check)
+  require("luatrain.host").may_declare(f)
+  return f
+end
+
+-- LuaJIT's own message for a text as it was typed, or nil where it compiles.
+local function problem_of(text, name)
+  local f, e = loadstring(text, name)
+  if f then return nil end
+  return e
+end
+
+local function breaks_off(message) return message:find("near '<eof>'", 1, true) ~= nil end
+
+--- Whether a text is a whole chunk: "whole", "part" (more lines are wanted) or "wrong" and the message.
+function chunk.state(text)
+  if not text:find "%S" then return "whole" end
+  local expression = problem_of("return " .. text, "=input")
+  if not expression then return "whole" end
+  local statement = problem_of(text, "=input")
+  if not statement then return "whole" end
+  if breaks_off(statement) or breaks_off(expression) then return "part" end
+  return "wrong", statement
+end
+
+--- Compiles an input. name: for messages ("=[3]"); reserved: names that a local may not make global.
+-- Returns the function, whether it is an expression (its values are results), and the names that
+-- stayed local; or nil and the message.
+function chunk.compile(text, name, reserved)
+  -- A comment behind an expression must not swallow what follows.
+  if text:find "%S" and not problem_of("return " .. text, name) then
+    local f = compile("return " .. transform(text), name)
+    if f then return f, true, {} end
+  end
+  local problem = problem_of(text, name)
+  if problem then return nil, problem end
+  local changed, kept = transform(text, reserved or {})
+  local f = compile(changed, name)
+  if not f then f, kept = compile(text, name), {} end
+  return f, false, kept
+end
+
+--- Compiles a file so that it can be interrupted; its locals stay its own. Returns the function, or nil
+-- and the message.
+function chunk.load_file(path)
+  local file, e = io.open(path, "rb")
+  if not file then return nil, e end
+  local text = file:read "*a"
+  file:close()
+  if not text then return nil, path .. ": cannot be read" end
+  text = text:gsub("^#[^\n]*", "")
+  local name = "@" .. path
+  local problem = problem_of(text, name)
+  if problem then return nil, problem end
+  return compile(transform(text), name) or loadstring(text, name)
+end
+
+return chunk

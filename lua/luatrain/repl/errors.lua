@@ -1,0 +1,137 @@
+--- Errors of a session: the frames they came from, seen before the stack is unwound, and their text:
+-- the message, the user's line, a traceback without the library's own frames, the locals.
+local core = require "luatrain.core"
+local chunk = require "luatrain.repl.chunk"
+local failure = require "luatrain.failure"
+local style = require "luatrain.repl.style"
+local values = require "luatrain.repl.values"
+
+local errors = {}
+
+local latest            -- {value = the error, frames = list}
+local MOST_FRAMES, MOST_LOCALS = 40, 60
+
+-- Whether a chunk's source is the library's: embedded, or read from LUATRAIN_PATH.
+local function is_library(source)
+  local disk = os.getenv "LUATRAIN_PATH"
+  return source:find("@luatrain/", 1, true) == 1
+    or disk ~= nil and source:find("@" .. disk .. "/luatrain/", 1, true) == 1
+end
+
+-- Names and short texts of the locals of a level (counted from the caller).
+local function locals_at(level)
+  local list = {}
+  for i = 1, MOST_LOCALS do
+    local name, value = debug.getlocal(level + 1, i)
+    if not name then break end
+    if not name:find "^%(" and name ~= chunk.check_name then
+      local ok, text = pcall(values.brief, value, 200)
+      list[#list + 1] = {name = name, text = ok and text or type(value)}
+    end
+  end
+  return list
+end
+
+--- Remembers the frames of an error, called where it happens (a handler of xpcall). What is seen again
+-- on its way up keeps its first, innermost frames.
+function errors.see(e)
+  if latest and rawequal(latest.value, e) then return e end
+  latest = {value = e, frames = {}}
+  for level = 2, 200 do
+    local info = debug.getinfo(level, "nSl")
+    if not info or #latest.frames == MOST_FRAMES then break end
+    if info.what ~= "C" and info.currentline > 0 and not is_library(info.source) then
+      table.insert(latest.frames, {source = info.source, place = info.short_src .. ":" .. info.currentline,
+        line = info.currentline, name = info.name, locals = locals_at(level)})
+    end
+  end
+  return e
+end
+
+--- Forgets the frames: a new input runs.
+function errors.forget() latest = nil end
+
+-- ---- source lines -------------------------------------------------------------------------------
+
+-- Line `number` of an input ("=[3]") or of a file ("@x.lua"), or nil.
+local function source_line(inputs, source, number)
+  local text
+  local input = source:match "^=?%[(%d+)%]$"
+  if input then
+    text = inputs[tonumber(input)]
+  elseif source:sub(1, 1) == "@" then
+    local file = io.open(source:sub(2), "rb")
+    if file then
+      text = file:read(1024 * 1024)
+      file:close()
+    end
+  end
+  if not text then return nil end
+  local at = 1
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    if at == number then return line end
+    at = at + 1
+  end
+end
+
+-- The message without its position, and the position; library positions are left out.
+local function split(e)
+  local text = tostring(e):gsub("\nstack traceback:.*", "")
+  local place, rest = text:match "^([^\n]-:%d+): (.*)$"
+  if not place or place:find " " then return text end
+  return rest, place
+end
+
+-- ---- text ---------------------------------------------------------------------------------------
+
+local function frame_line(inputs, frame)
+  local code = source_line(inputs, frame.source, frame.line)
+  local head = ("  %s:%s"):format(frame.place, frame.name and (" in %s:"):format(frame.name) or "")
+  local line = code and head .. "  " .. code:match "^%s*(.-)%s*$" or head
+  return style.paint("dim", style.clip(line, style.columns() - 1))
+end
+
+-- The place a message names, as a frame: errors of the compiler have no others.
+local function frame_of(place)
+  local source, line = place:match "^(.*):(%d+)$"
+  source = source:find "^%[%d+%]$" and "=" .. source or "@" .. source
+  return {source = source, place = place, line = tonumber(line)}
+end
+
+--- The text of an error: what is wrong, the line where, and who called it. inputs: the session's texts.
+function errors.text(e, inputs)
+  if chunk.is_interrupt(e) and tostring(e):find "interrupted$" then
+    return style.paint("error", "interrupted")
+  end
+  local message, place = split(e)
+  local frames = latest and rawequal(latest.value, e) and latest.frames or {}
+  local lines = {style.paint("error", failure.of(e) and "failed: " or "error: ") .. message}
+  if #frames == 0 and place then frames = {frame_of(place)} end
+  for i, frame in ipairs(frames) do
+    if i > 10 then
+      lines[#lines + 1] = style.paint("dim", ("  ... %d more"):format(#frames - 10))
+      break
+    end
+    lines[#lines + 1] = frame_line(inputs, frame)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- What :where prints: the frames of the latest error with their locals.
+function errors.where(inputs)
+  if not latest or #latest.frames == 0 then return "no error has happened" end
+  local lines = {}
+  for i, frame in ipairs(latest.frames) do
+    lines[#lines + 1] = ("%d%s"):format(i, frame_line(inputs, frame))
+    for _, one in ipairs(frame.locals) do
+      lines[#lines + 1] = style.clip(("     %s = %s"):format(one.name, one.text), style.columns() - 1)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Whether the frames of an error are at hand.
+function errors.has_frames() return latest ~= nil and #latest.frames > 0 end
+
+core.on_catch = nil  -- a session sets it while something runs
+return errors

@@ -1,0 +1,174 @@
+--- The REPL: `luatrain` without arguments. On a terminal it reads inputs with a line editor, keeps a
+-- history and never ends for an error; without a terminal, standard input is a script.
+local ffi = require "ffi"
+local core = require "luatrain.core"
+local fs = require "luatrain.fs"
+local commands = require "luatrain.repl.commands"
+local history = require "luatrain.repl.history"
+local reader = require "luatrain.repl.reader"
+local sessions = require "luatrain.repl.session"
+local style = require "luatrain.repl.style"
+local C = core.C
+
+local repl = {}
+
+local PROMPT, MORE = "lt> ", "..> "
+
+-- ---- one input ----------------------------------------------------------------------------------
+
+local function defined(name) return rawget(_G, name) ~= nil end
+
+--- Does what an input asks for: a command, a question or Lua. Returns "quit", "continue" or "skip"
+-- where the session ends by it.
+function repl.handle(session, text)
+  if not text:find "%S" then return nil end
+  if text:find "^%s*:%a" and not text:find "^%s*::" then return (commands.run(session, text)) end
+  local name = text:match "^%s*([%a_][%w_.:]*)%s*%?+%s*$" or text:match "^%s*%?+%s*([%w_.:]*)%s*$"
+  if name then return commands.explain(session, name) and nil end
+  local word = text:match "^%s*(%a+)%s*%(?%s*%)?%s*$"
+  if (word == "quit" or word == "exit") and not defined(word) then return "quit" end
+  if text:match "^%s*help%s*$" then return commands.run(session, ":help") end
+  session:evaluate(text)
+end
+
+-- ---- on a terminal ------------------------------------------------------------------------------
+
+-- The startup file: errors in it are told and change nothing else.
+local function run_startup_file(session)
+  local folder = history.xdg("CONFIG", ".config")
+  local path = folder and fs.join(folder, "init.lua")
+  if path and fs.is_file(path) then session:run_file(path) end
+end
+
+-- Puts the cursor at the beginning of a line where what ran left it behind text: a mark and as many
+-- spaces as the line is long fold onto the next line only then.
+local function fresh_line()
+  local columns = C.lt_terminal_columns(1)
+  if columns == 0 or os.getenv "TERM" == "dumb" then return end
+  io.stdout:write("\27[7m%\27[0m", (" "):rep(columns - 1), "\r\27[K")
+end
+
+-- Reads and does inputs until one ends the session; returns which: "quit", "continue" or "skip".
+local function loop(session, input, past)
+  while true do
+    local what, text = input:read(session.prompt or PROMPT, session.prompt and (" "):rep(#session.prompt - 4)
+      .. MORE or MORE)
+    if what == "end" then return "quit" end
+    if what == "input" then
+      past:add(text)
+      if past.problem and not session.told then
+        session.told = true
+        session:say("%s", style.paint("dim", "the history is not kept: " .. past.problem))
+      end
+      local done = repl.handle(session, text)
+      io.stdout:flush()
+      if done then return done end
+      if text:find "%S" then fresh_line() end
+    end
+  end
+end
+
+local function banner(session)
+  session:say("luatrain %s, %s; :help tells more, Ctrl-D leaves",
+    ffi.string(C.lt_build_info()):match "version=([^\n]*)", jit.version)
+end
+
+-- The session that is open, the innermost one.
+local open
+
+local function talk(session, input)
+  local past = input.history
+  local outer = open
+  open = session
+  local ok, done = pcall(loop, session, input, past)
+  open = outer
+  input:close()
+  if not ok then error(done, 0) end
+  return done
+end
+
+local function make_input(session)
+  local past = history.open()
+  return reader.open {history = past, complete = function(...)
+    return require("luatrain.repl.complete").at(...)
+  end, session = session}
+end
+
+--- A session on the terminal, in the middle of something else: what a paused training opens. options:
+-- prompt, globals (name = value, there while it lasts), text (said at its beginning). Returns "continue",
+-- "skip" or "quit".
+function repl.pause(options)
+  local session = sessions.new()
+  session.paused, session.prompt = true, options.prompt
+  local former = {}
+  for name, value in pairs(options.globals or {}) do
+    former[name] = {rawget(_G, name)}
+    rawset(_G, name, value)
+  end
+  if options.text then session:say("%s", options.text) end
+  local done = talk(session, make_input(session))
+  for name, value in pairs(former) do rawset(_G, name, value[1]) end
+  return done
+end
+
+--- Whether a session can be opened: standard input and output are terminals.
+function repl.possible() return C.lt_terminal_columns(0) > 0 and C.lt_terminal_columns(1) > 0 end
+
+local function interactive()
+  local session = sessions.new()
+  sessions.watch_modules()
+  local input = make_input(session)
+  banner(session)
+  run_startup_file(session)
+  talk(session, input)
+  return 0
+end
+
+-- ---- without a terminal -------------------------------------------------------------------------
+
+-- Inputs as at the prompt, one after the other, until one fails: for texts that are no Lua chunk as a
+-- whole, such as lines of expressions.
+local function run_inputs(session, text)
+  local waiting, first, line = {}, nil, 0
+  for one in (text .. "\n"):gmatch "([^\n]*)\n" do
+    line = line + 1
+    first = first or line
+    waiting[#waiting + 1] = one
+    local whole = table.concat(waiting, "\n")
+    if reader.is_whole(whole) then
+      local done = repl.handle(session, whole)
+      if session.failed then return ("stdin:%d"):format(first) end
+      if done then return nil end
+      waiting, first = {}, nil
+    end
+  end
+  local left = table.concat(waiting, "\n")
+  if left:find "%S" then repl.handle(session, left) end
+  return session.failed and ("stdin:%d"):format(first) or nil
+end
+
+--- Runs standard input as a script; returns the exit code. A text that is no Lua as a whole is taken
+-- input by input, as at the prompt. run: function(chunk, ...) that runs a chunk as a script and returns
+-- the exit code.
+function repl.script(run)
+  local text = io.stdin:read "*a"
+  if not text then
+    io.stderr:write "luatrain: standard input is closed; name a script, or see luatrain --help\n"
+    return 2
+  end
+  text = text:gsub("^#[^\n]*", "")
+  local f = loadstring(text, "=stdin")
+  if f then return run(f) end
+  local place = run_inputs(sessions.new(), text)
+  if not place then return 0 end
+  io.stderr:write("luatrain: stopped at ", place, "\n")
+  return 1
+end
+
+--- `luatrain` without arguments; returns the exit code. run: as in repl.script.
+function repl.main(run)
+  if C.lt_terminal_columns(0) == 0 then return repl.script(run) end
+  return interactive()
+end
+
+return repl
