@@ -106,8 +106,6 @@ lt_status lt_interrupt_watch(bool on)
     return LT_OK;
 }
 
-const volatile int32_t *lt_interrupt_flag(void) { return &interrupt_flag; }
-
 bool lt_interrupted(void) { return interrupt_flag && interruptible; }
 
 bool lt_interrupt_take(void)

@@ -20,8 +20,7 @@ lt_status lt_signal_raise(int32_t number);     // sends it to this process (test
 // the interpreter raises "interrupted" before its next instruction. Compiled loops must look at the flag
 // themselves. Sessions within each other: each `on` wants its `off`, which puts the former action back.
 lt_status lt_interrupt_watch(bool on);
-const volatile int32_t *lt_interrupt_flag(void);
-bool lt_interrupt_take(void);                  // whether it was set; clears it
+bool lt_interrupt_take(void);                  // whether the flag was set; clears it
 // From now on SIGQUIT (Ctrl-\) is noted; lt_pause_asked tells and forgets it. Off: as it was before.
 lt_status lt_pause_watch(bool on);
 bool lt_pause_asked(void);

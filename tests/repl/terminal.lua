@@ -19,7 +19,8 @@ local function quoted(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "
 local function tmux(self, ...)
   local words = {"tmux", "-L", self.name, "-f", "/dev/null"}
   for i = 1, select("#", ...) do words[#words + 1] = quoted((select(i, ...))) end
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
+  -- the server outlives the call: it must not keep files open that this process was given
+  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"))
   local text = pipe:read "*a"
   pipe:close()
   return text
@@ -30,18 +31,22 @@ end
 function terminal.open(options)
   options = options or {}
   count = count + 1
-  local self = setmetatable({name = ("luatrain-test-%d-%d"):format(core.C.lt_getpid(), count)}, Terminal)
+  local name = ("luatrain-repl-%d-%d"):format(core.C.lt_getpid(), count)
+  local self = setmetatable({name = name}, Terminal)
   self.home = options.home or fs.mkdir(fs.join(program.folder(), "home"))
   local env = {HOME = self.home, XDG_STATE_HOME = fs.join(self.home, "state"), PS1 = "shell> ",
-    XDG_CONFIG_HOME = fs.join(self.home, "config"), LUATRAIN_PATH = os.getenv "LUATRAIN_PATH", LANG = "C.UTF-8"}
-  for name, value in pairs(options.env or {}) do env[name] = value end
+    XDG_CONFIG_HOME = fs.join(self.home, "config"), LANG = "C.UTF-8"}
+  local disk = os.getenv "LUATRAIN_PATH"  -- relative to the checkout, while the session is elsewhere
+  if disk then env.LUATRAIN_PATH = disk:find "^/" and disk or program.here(disk) end
+  for key, value in pairs(options.env or {}) do env[key] = value end
   local words = {"cd", quoted(options.directory or self.home), "&&", "exec", "env"}
   if options.term then env.TERM = options.term end
-  for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quoted(value) end
+  for key, value in pairs(env) do words[#words + 1] = key .. "=" .. quoted(value) end
   local args = {}
   for i, arg in ipairs(options.args or {}) do args[i] = quoted(arg) end
   local run = options.command or quoted(program.path) .. " " .. table.concat(args, " ")
-  words[#words + 1] = ("sh -c %s"):format(quoted(run .. '; echo "ended with $?"; exec sleep 1000'))
+  run = "trap : INT QUIT; " .. run .. '; echo "ended with $?"; exec sleep 1000'
+  words[#words + 1] = "sh -c " .. quoted(run)
   local answer = tmux(self, "new-session", "-d", "-x", options.columns or 100, "-y", options.rows or 30,
     table.concat(words, " "))
   assert(not answer:find "%S", answer)

@@ -36,6 +36,7 @@ local library = {
       resume = config.string("", "continue: a path, or auto: the newest whole checkpoint of the run "
         .. "directory, or of the newest run", {alias = "resume_from"}),
       report = config.flag(true, "draw plots and write the report at the end"),
+      repl_on_error = config.flag(false, "where a step fails, open a session with model, batch and trainer"),
     },
   },
   evaluate = {

@@ -11,15 +11,11 @@ local C = core.C
 
 local chunk = {}
 
-local flag = C.lt_interrupt_flag()
-
--- Raised where a loop sees the flag. "volatile" keeps LuaJIT from reading it before the loop only.
+-- What loops look at. A call stays in a compiled loop, where LuaJIT would read a flag in memory, even a
+-- volatile one, before the loop only.
 local interrupted = failure.new("interrupt", "interrupted")
 local function check()
-  if flag[0] ~= 0 then
-    C.lt_interrupt_take()
-    error(interrupted, 0)
-  end
+  if C.lt_interrupt_take() then error(interrupted, 0) end
 end
 
 --- Whether an error value stands for an interrupt by Ctrl-C.

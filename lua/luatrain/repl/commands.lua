@@ -4,6 +4,7 @@ local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local chunk = require "luatrain.repl.chunk"
 local errors = require "luatrain.repl.errors"
+local style = require "luatrain.repl.style"
 local C = core.C
 
 local commands = {}
@@ -20,10 +21,10 @@ end
 
 -- Compiles an argument as the next input; nil where it is wrong, which has been told.
 local function compile(session, text)
+  errors.forget()
   session.inputs[#session.inputs + 1] = text
   local f, e = chunk.compile(text, ("=[%d]"):format(#session.inputs), session.reserved)
   if f then return f end
-  errors.forget()
   session:tell_error(e)
 end
 
@@ -161,21 +162,27 @@ function commands.explain(session, name)
   if not ok and e then session:tell_error(e) end
 end
 
+local ABOUT = "Type Lua; an expression's value is printed (a ; at the end keeps it quiet). _ is the last "
+  .. "value, _1 the first, and so on. Tab completes, Up and Ctrl-R find earlier inputs, Alt-Enter begins a "
+  .. "new line, Ctrl-C stops what runs, Ctrl-D leaves."
+
 local function help(session, argument)
   if argument ~= "" then return commands.explain(session, argument) end
-  local lines = {}
-  for _, command in ipairs(commands.list) do
-    local head = ":" .. command.name .. (command.argument and " " .. command.argument or "")
-    lines[#lines + 1] = ("  %-16s %s"):format(head, command.help)
+  local columns = math.min(style.columns(), 90) - 1
+  session:say("%s", style.wrap(ABOUT, columns, ""))
+  session:say ""
+  local function row(head, text)
+    local width = columns < 60 and 4 or 18
+    head = ("  %-" .. width - 2 .. "s"):format(head)
+    local gap = #head > width and "\n" .. (" "):rep(width) or ""
+    local wrapped = style.wrap(text, columns - width, ""):gsub("\n", "\n" .. (" "):rep(width))
+    session:say("%s%s%s", head, gap, wrapped)
   end
-  session:say([[
-Type Lua; an expression's value is printed (a ; at the end keeps it quiet). _ is the last value, _1 the
-first, and so on. Tab completes, Up and Ctrl-R find earlier inputs, Alt-Enter begins a new line, Ctrl-C
-stops what runs, Ctrl-D leaves.
-
-  help(x)  x?      explain a function, a class, a name
-  who()            the variables of the session
-%s]], table.concat(lines, "\n"))
+  row("help(x)  x?", "explain a function, a class, a name")
+  row("who()", "the variables of the session")
+  for _, command in ipairs(commands.list) do
+    row(":" .. command.name .. (command.argument and " " .. command.argument or ""), command.help)
+  end
 end
 
 -- ---- the list -----------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 --- Errors of a session: the frames they came from, seen before the stack is unwound, and their text:
 -- the message, the user's line, a traceback without the library's own frames, the locals.
-local core = require "luatrain.core"
 local chunk = require "luatrain.repl.chunk"
 local failure = require "luatrain.failure"
 local style = require "luatrain.repl.style"
@@ -8,7 +7,7 @@ local values = require "luatrain.repl.values"
 
 local errors = {}
 
-local latest            -- {value = the error, frames = list}
+local latest            -- {value = the error, frames = list, old = whether another input has begun}
 local MOST_FRAMES, MOST_LOCALS = 40, 60
 
 -- Whether a chunk's source is the library's: embedded, or read from LUATRAIN_PATH.
@@ -35,7 +34,7 @@ end
 --- Remembers the frames of an error, called where it happens (a handler of xpcall). What is seen again
 -- on its way up keeps its first, innermost frames.
 function errors.see(e)
-  if latest and rawequal(latest.value, e) then return e end
+  if latest and not latest.old and rawequal(latest.value, e) then return e end
   latest = {value = e, frames = {}}
   for level = 2, 200 do
     local info = debug.getinfo(level, "nSl")
@@ -48,8 +47,10 @@ function errors.see(e)
   return e
 end
 
---- Forgets the frames: a new input runs.
-function errors.forget() latest = nil end
+--- A new input runs: an error of the same text is another one. :where still has the frames.
+function errors.forget()
+  if latest then latest.old = true end
+end
 
 -- ---- source lines -------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ function errors.text(e, inputs)
     return style.paint("error", "interrupted")
   end
   local message, place = split(e)
-  local frames = latest and rawequal(latest.value, e) and latest.frames or {}
+  local frames = latest and not latest.old and rawequal(latest.value, e) and latest.frames or {}
   local lines = {style.paint("error", failure.of(e) and "failed: " or "error: ") .. message}
   if #frames == 0 and place then frames = {frame_of(place)} end
   for i, frame in ipairs(frames) do
@@ -130,8 +131,4 @@ function errors.where(inputs)
   return table.concat(lines, "\n")
 end
 
---- Whether the frames of an error are at hand.
-function errors.has_frames() return latest ~= nil and #latest.frames > 0 end
-
-core.on_catch = nil  -- a session sets it while something runs
 return errors

@@ -45,6 +45,7 @@ end
 local function fresh_line()
   local columns = C.lt_terminal_columns(1)
   if columns == 0 or os.getenv "TERM" == "dumb" then return end
+  io.stdout:flush()
   io.stdout:write("\27[7m%\27[0m", (" "):rep(columns - 1), "\r\27[K")
 end
 
@@ -98,7 +99,7 @@ end
 -- prompt, globals (name = value, there while it lasts), text (said at its beginning). Returns "continue",
 -- "skip" or "quit".
 function repl.pause(options)
-  local session = sessions.new()
+  local session = sessions.new {fresh_line = fresh_line}
   session.paused, session.prompt = true, options.prompt
   local former = {}
   for name, value in pairs(options.globals or {}) do
@@ -111,11 +112,8 @@ function repl.pause(options)
   return done
 end
 
---- Whether a session can be opened: standard input and output are terminals.
-function repl.possible() return C.lt_terminal_columns(0) > 0 and C.lt_terminal_columns(1) > 0 end
-
 local function interactive()
-  local session = sessions.new()
+  local session = sessions.new {fresh_line = fresh_line}
   sessions.watch_modules()
   local input = make_input(session)
   banner(session)

@@ -15,20 +15,13 @@ local session = {Session = Session}
 
 local MOST_RESULTS = 100  -- earlier ones are forgotten, so that their memory comes back
 
--- Names of Lua and of luatrain that a session must not lose, with their values.
-local function protected_names()
-  local names = {}
-  for name, value in pairs(_G) do
-    if type(name) == "string" and name ~= "print" and name ~= "arg" then names[name] = value end
-  end
-  return names
-end
-
---- Makes a session. out: function that prints a text for people (default: standard output).
+--- Makes a session. options: out (function that prints a text for people; default: standard output),
+-- fresh_line (called before results are printed: what ran may have left text without a line end).
 function session.new(options)
   options = options or {}
-  return setmetatable({inputs = {}, log = {}, results = 0, reserved = protected_names(),
-    out = options.out or function(text) io.stdout:write(text, "\n") end}, Session)
+  return setmetatable({inputs = {}, log = {}, results = 0, reserved = require("luatrain.host").standard,
+    out = options.out or function(text) io.stdout:write(text, "\n") end,
+    fresh_line = options.fresh_line}, Session)
 end
 
 --- Prints a line of the session's own.
@@ -47,9 +40,11 @@ end
 
 -- What Lua's and luatrain's own names mean is put back where an input changed it.
 local function restore_names(self)
+  self.restored = false
   for name, value in pairs(self.reserved) do
     if rawget(_G, name) ~= value then
       rawset(_G, name, value)
+      self.restored = true
       self:say("%s", style.paint("dim", ("'%s' is a name that Lua and luatrain use; it has its value again, "
         .. "take another"):format(name)))
     end
@@ -61,7 +56,6 @@ local function pack(ok, ...) return ok, {n = select("#", ...), ...} end
 --- Calls f(...) so that Ctrl-C stops it and its error's frames are seen. Returns true and a list of the
 -- results (n of them), or false and the error.
 function Session:protect(f, ...)
-  errors.forget()
   local mark, watcher = scope.mark(), core.on_catch
   core.on_catch = errors.see
   check(C.lt_interrupt_watch(true))
@@ -79,12 +73,14 @@ end
 
 -- ---- results ------------------------------------------------------------------------------------
 
---- Gives a value the next number: _ and _n; prints it.
+--- Gives a value the next number: _ and _n. Returns the name.
 function Session:keep_result(value)
   self.results = self.results + 1
-  rawset(_G, "_" .. self.results, value)
+  local name = "_" .. self.results
+  rawset(_G, name, value)
   rawset(_G, "_", value)
   if self.results > MOST_RESULTS then rawset(_G, "_" .. self.results - MOST_RESULTS, nil) end
+  return name
 end
 
 --- Forgets all results, so that the memory they hold can be used again.
@@ -95,27 +91,25 @@ function Session:forget()
   collectgarbage()
 end
 
--- Prints the values of an expression; nil alone is no result.
+--- Keeps and prints the values of an expression: a list with n. nil is shown, but is no result. Returns
+-- the names that the values have got, false for nil.
 function Session:show(list, silent)
+  local names = {}
+  if list.n > 0 and not silent and self.fresh_line then self.fresh_line() end
   for i = 1, list.n do
     local value = list[i]
-    if value ~= nil then self:keep_result(value) end
+    names[i] = value ~= nil and self:keep_result(value)
     if not silent then
       local ok, text = self:protect(values.text, value)
       if ok then self.out(text[1]) else self:tell_error(text) end
     end
   end
+  return names
 end
 
 -- ---- inputs -------------------------------------------------------------------------------------
 
--- What is appended to :save's script for an input that ran.
-local function remember(self, text, is_expression)
-  local first = self.results + 1
-  self.log[#self.log + 1] = {text = text, expression = is_expression, result = first}
-end
-
--- A comment or a semicolon at the end asks for silence: "x;".
+-- Whether the last word is a semicolon, which asks for silence, and where it is.
 local function ends_with_semicolon(text)
   local tokens = lexer.tokens(text)
   for i = #tokens, 1, -1 do
@@ -126,6 +120,7 @@ end
 
 --- Runs one input of Lua. Returns true unless it failed; the error has been told.
 function Session:evaluate(text)
+  errors.forget()
   self.inputs[#self.inputs + 1] = text
   local name = ("=[%d]"):format(#self.inputs)
   local silent, at = ends_with_semicolon(text)
@@ -133,7 +128,6 @@ function Session:evaluate(text)
   local f, is_expression, kept = chunk.compile(source, name, self.reserved)
   if silent and not is_expression then f, is_expression, kept = chunk.compile(text, name, self.reserved) end
   if not f then
-    errors.forget()
     self:tell_error(is_expression)
     return false
   end
@@ -146,16 +140,19 @@ function Session:evaluate(text)
     self:say("%s", style.paint("dim", ("local '%s' hides a name that Lua and luatrain use: it is gone after "
       .. "this input"):format(hidden)))
   end
-  remember(self, text, is_expression and results.n > 0)
-  self:show(results, silent)
+  local restored = self.restored
+  local names = self:show(results, silent)
+  if not restored then
+    self.log[#self.log + 1] = {text = text, names = is_expression and #names > 0 and names or nil}
+  end
   return true
 end
 
 --- Runs a file in the session. Returns true unless it failed; the error has been told.
 function Session:run_file(path, ...)
+  errors.forget()
   local f, e = chunk.load_file(path)
   if not f then
-    errors.forget()
     self:tell_error(e)
     return false
   end
@@ -176,22 +173,29 @@ local function uses_results(log)
   return false
 end
 
+-- An expression as statements of a script: its values get their names where others use these.
+local function statements(entry, named)
+  local silent, at = ends_with_semicolon(entry.text)
+  local text = silent and entry.text:sub(1, at - 1) or entry.text
+  local tokens = lexer.tokens(text)
+  if tokens[#tokens].kind == "comment" then text = text:sub(1, tokens[#tokens].from - 1) end
+  if not named then return (silent and "do local _ = %s end" or "print(%s)"):format(text) end
+  local names, latest = {}, nil
+  for i, name in ipairs(entry.names) do
+    names[i], latest = name or "_", name or latest
+  end
+  local list = table.concat(names, ", ")
+  local lines = {list .. " = " .. text, latest and "_ = " .. latest}
+  if not silent then lines[#lines + 1] = ("print(%s)"):format(list) end
+  return table.concat(lines, "\n")
+end
+
 --- The session as a script that does the same again: the inputs that ran, expressions printed.
 function Session:script()
-  local lines, results = {"-- A session of luatrain, saved " .. os.date "%Y-%m-%d %H:%M" .. "."},
-    uses_results(self.log)
+  local lines = {"-- A session of luatrain, saved " .. os.date "%Y-%m-%d %H:%M" .. "."}
+  local named = uses_results(self.log)
   for _, entry in ipairs(self.log) do
-    if not entry.expression then
-      lines[#lines + 1] = entry.text
-    else
-      local silent, at = ends_with_semicolon(entry.text)
-      local text = silent and entry.text:sub(1, at - 1) or entry.text
-      if not text:find "\n" then text = text:gsub("%s*%-%-[^\"'%]]*$", "") end
-      local name = "_" .. entry.result
-      if results then lines[#lines + 1] = ("_ = %s\n%s = _"):format(text, name) end
-      if not silent then lines[#lines + 1] = ("print(%s)"):format(results and name or text) end
-      if silent and not results then lines[#lines + 1] = ("do local _ = %s end"):format(text) end
-    end
+    lines[#lines + 1] = entry.names and statements(entry, named) or entry.text
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -40,6 +40,21 @@ function style.clip(text, columns)
   return text:sub(1, at - 1) .. "..."
 end
 
+--- A text in lines of at most so many columns, broken at blanks; those after the first begin with `indent`.
+function style.wrap(text, columns, indent)
+  local lines, line = {}, nil
+  for word in text:gmatch "%S+" do
+    if line and style.width(line) + 1 + style.width(word) > columns then
+      lines[#lines + 1] = line
+      line = indent .. word
+    else
+      line = line and line .. " " .. word or word
+    end
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
 --- Words in columns, read downwards, as wide as the terminal allows; at most `most` rows, then a line
 -- that says how many are left out.
 function style.table(words, most)

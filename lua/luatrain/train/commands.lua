@@ -209,7 +209,7 @@ function commands.train(recipe, values, options)
   end
   local run = runs.open(path, {recipe = recipe, config = values, command = options.command,
     fresh = not path and commands.base(recipe)})
-  built.run, built.quiet = run, options.quiet
+  built.run, built.quiet, built.repl_on_error = run, options.quiet, options.repl_on_error
   built.facts.recipe, built.facts.program = recipe.name, runs.versions()
   if recipe.begin then recipe.begin(run, sets, values) end
   local trainer = require("luatrain.train").Trainer(built)

@@ -26,6 +26,7 @@ local failure = require "luatrain.failure"
 local op = require "luatrain.op"
 local random = require "luatrain.random"
 local scope = require "luatrain.scope"
+local pause = require "luatrain.train.pause"
 local settings = require "luatrain.train.settings"
 local History = require "luatrain.train.history"
 local Tally = require "luatrain.train.tally"
@@ -59,7 +60,8 @@ end
 
 --- Makes a trainer. options: model, optimizer, schedule (or nil), step, train and valid (loaders;
 -- valid may be nil), config (settings by name, the rest take their defaults), keep ({best, mode}),
--- run (a directory's path, or nil to write nothing), validate and after_epoch (see recipes), names, quiet.
+-- run (a directory's path, or nil to write nothing), validate and after_epoch (see recipes), names, quiet,
+-- repl_on_error (open a session where a step fails, on a terminal).
 function train.Trainer(options)
   local values = options.config or {}
   if getmetatable(values) == nil then
@@ -72,7 +74,7 @@ function train.Trainer(options)
     model = options.model, optimizer = options.optimizer, schedule = options.schedule,
     step = options.step, loaders = {train = options.train, valid = options.valid},
     config = values, run = run, validate_more = options.validate, facts = options.facts or {},
-    names = names, after_epoch = options.after_epoch,
+    names = names, after_epoch = options.after_epoch, repl_on_error = options.repl_on_error,
     phases = {data = 0, forward = 0, backward = 0, optimizer = 0, training = 0, validation = 0},
     at = {epoch = 1, batch = 0, step = 0},   -- batches of this epoch and steps of the run behind us
     tally = Tally.new(),
@@ -161,6 +163,7 @@ function Trainer:one_step(fetch, last)
   local samples = 0
   for number = at.batch + 1, stop do samples = samples + loader:planned(number) end
   local before, sum = self:remember(), 0
+  self.before = before
   math.randomseed(C.lt_loader_seed(self.config.seed, at.step, -2))
   self.optimizer:zero_grad()
   while at.batch < stop do
@@ -210,9 +213,12 @@ function Trainer:train_epoch()
   self.data_before = self.phases.data
   self.journal:begin(self:label(), at.batch, last)
   while at.batch < last and not self:is_over() do
-    self.journal:step(at, self:timed("training", self.one_step, self, fetch, last), self.tally)
+    local values
+    values, fetch = self:guarded_step(fetch, last)
+    if values then self.journal:step(at, values, self.tally) end
     if config_.checkpoint_steps > 0 and at.step % config_.checkpoint_steps == 0 then self:save "latest" end
     if C.lt_signal_pending() ~= 0 then self:stop() end
+    self:pause_if_asked()
   end
   return self.tally:means(self.names.train)
 end
@@ -311,7 +317,8 @@ end
 -- Returns the history: {train_loss = {...}, val_loss = {...}, learning_rate = {...}, ...}.
 function Trainer:train()
   check(C.lt_signal_watch(true))
-  local ok, e = pcall(function()
+  pause.begin(self)
+  local ok, e = core.protect(function()
     while not self:is_over() and not self.history:is_over() do self:finish_epoch(self:train_epoch()) end
     if self.history:is_over() then
       self.journal:line("no better %s for %d epochs: stopped early", self.history.keep.best,
@@ -320,6 +327,8 @@ function Trainer:train()
     if self.config.restore_best then self:restore_best() end
     if self.at_end then self.at_end() end
   end)
+  if not ok then pause.look(self, e) end
+  pause.finish(self)
   for _, loader in pairs(self.loaders) do loader:close() end
   self.journal:close()
   if self.run then self.run:close() end
@@ -329,7 +338,7 @@ function Trainer:train()
 end
 
 -- ---- state and divergence: see the files beside -------------------------------------------------
-for _, file in ipairs {"state", "diagnose"} do
+for _, file in ipairs {"state", "diagnose", "pause"} do
   for name, f in pairs(require("luatrain.train." .. file).methods) do Trainer[name] = f end
 end
 
