@@ -31,18 +31,26 @@ function lt.threads(n)
 end
 
 -- Every file in ops/ brings methods and functions; a name in two files is our mistake.
+local function load_op_file(name)
+  local module = require(name)
+  for key, f in pairs(module.methods or {}) do
+    assert(Tensor[key] == nil or Tensor[key] == f, "two ops are called " .. key)
+    Tensor[key] = f
+    lt[key] = f
+  end
+  for key, f in pairs(module.functions or {}) do lt[key] = f end
+  for key, f in pairs(module.metamethods or {}) do Tensor[key] = f end
+end
+
 local ops_loaded = false
 local function load_ops()
   ops_loaded = true
-  for _, name in ipairs(core.modules "luatrain.ops.") do
-    local module = require(name)
-    for key, f in pairs(module.methods or {}) do
-      assert(Tensor[key] == nil or Tensor[key] == f, "two ops are called " .. key)
-      Tensor[key] = f
-      lt[key] = f
-    end
-    for key, f in pairs(module.functions or {}) do lt[key] = f end
-    for key, f in pairs(module.metamethods or {}) do Tensor[key] = f end
+  local ok, e = pcall(function()
+    for _, name in ipairs(core.modules "luatrain.ops.") do load_op_file(name) end
+  end)
+  if not ok then  -- interrupted: the next use of lt loads the rest
+    ops_loaded = false
+    error(e, 0)
   end
 end
 

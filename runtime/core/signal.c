@@ -110,9 +110,10 @@ bool lt_interrupted(void) { return interrupt_flag && interruptible; }
 
 bool lt_interrupt_take(void)
 {
-    bool was = interrupt_flag;
+    // Cleared only where it was seen: a loop calls this all the time, and a signal comes in between.
+    if (!interrupt_flag) return false;
     interrupt_flag = 0;
-    return was;
+    return true;
 }
 
 // ---- pausing -----------------------------------------------------------------------------------
@@ -130,9 +131,9 @@ lt_status lt_pause_watch(bool on)
 
 bool lt_pause_asked(void)
 {
-    bool was = pause_asked;
+    if (!pause_asked) return false;
     pause_asked = 0;
-    return was;
+    return true;
 }
 
 // ---- the rest ----------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ describe("whether an input is whole", function()
       "x -- with a comment", "'a string'", "[[long\nstring]]", "--[[ long\ncomment ]]", "f{\n1,\n2\n}",
       "for i = 1, 3 do print(i) end", "function f()\n  return 1\nend", "if a then b() else c() end",
       "repeat x = 1 until true", "local t = {1, 2}", "print 'near <eof>'", "a.b.c", "a:b()", "é = 1", "x;",
-      "goto done ::done::", "while true do break end", "f(function()\n  return 2\nend)"},
+      "goto done ::done::", "while true do break end", "f(function()\n  return 2\nend)",
+      "x = 3; x * 2", "f()\nx", "f() ; a, b"},
     part = {"1 +", "x =", "local", "local function f()", "f(", "{1,", "[[long", "--[[ comment", "a.", "a:b",
       "for i = 1, 3 do", "while true do", "if a then", "if a then b() else", "if a then elseif b", "repeat",
       "function f(a,", "f(function()", "x = {\n  a = 1,", "return {", "[==[ ]]", "not", "do local a = 1"},
@@ -38,6 +39,14 @@ describe("a compiled input", function()
     local list, is_expression = values "1 + 1, 'a' -- and a comment"
     assert.same({2, "a"}, list)
     assert.is_true(is_expression)
+  end)
+
+  it("returns the values of an expression behind statements", function()
+    assert.same({6}, (values "do local y = 1 end return 6"))
+    local list, is_expression = values("local x = 3; x * 2", {x = 1})
+    assert.same({6}, list)
+    assert.is_true(is_expression)
+    assert.same({"x = 3;\n", "x"}, {chunk.split "x = 3;\nx"})
   end)
 
   it("makes locals of the outermost level global, no others", function()
@@ -75,18 +84,11 @@ describe("a compiled input", function()
   end)
 
   it("looks at the interrupt in every kind of loop", function()
-    local core = require "luatrain.core"
-    local loops = {"while true do end", "repeat until false", "for i = 1, math.huge do end",
-      "::again:: goto again", "local function f() return f() end return f()",
-      "for _ in function() return 1 end do local x = 1 end"}
-    for _, text in ipairs(loops) do
-      local f = assert(chunk.compile(text, "=[1]", {f = 1}))
-      core.check(core.C.lt_interrupt_watch(true))
-      core.check(core.C.lt_signal_raise(2))
-      local ok, e = pcall(f)
-      core.check(core.C.lt_interrupt_watch(false))
-      assert.is_false(ok)
-      assert.is_true(chunk.is_interrupt(e))
+    for text, times in pairs {["while true do end"] = 1, ["repeat until false"] = 1, ["x = 1"] = 0,
+      ["for i = 1, 2 do for _ in f do end end"] = 2, ["::again:: goto again"] = 1, ["'while true do'"] = 0,
+      ["local function f(a, b) return f(b, a) end"] = 1, ["x.goto = function() end"] = 1} do
+      local _, count = chunk.transform(text):gsub(chunk.check_name .. "%(%);", "")
+      assert.equal(times, count, text)
     end
   end)
 

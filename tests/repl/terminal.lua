@@ -1,16 +1,20 @@
 -- A terminal for tests: luatrain in tmux, typed to and read as a person would. What is waited for is
 -- text on the screen, never a time, so that a slow machine only takes longer.
+local ffi = require "ffi"
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local process = require "luatrain.process"
 local program = require "program"
+
+ffi.cdef "int usleep(unsigned microseconds);"
 
 local terminal = {available = process.which "tmux" ~= nil}
 
 local Terminal = {}
 Terminal.__index = Terminal
 
-local PATIENCE = 60          -- seconds until a text that does not come is an error
+-- Seconds until a text that does not come is an error.
+local PATIENCE = tonumber(os.getenv "LUATRAIN_TEST_PATIENCE") or 60
 local count = 0
 
 local function quoted(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
@@ -64,14 +68,14 @@ function Terminal:all()
 end
 
 --- Waits until `check` holds: a text that stands on the screen (or in what scrolled away), or a function
--- of the screen's text.
+-- of the screen's text. Returns the terminal.
 function Terminal:wait(check, seconds)
   local till = core.C.lt_time() + (seconds or PATIENCE)
   repeat
     local screen = self:all()
-    if type(check) == "string" and screen:find(check, 1, true) then return screen end
-    if type(check) == "function" and check(screen) then return screen end
-    process.run({"sleep", "0.05"})
+    if type(check) == "string" and screen:find(check, 1, true) then return self end
+    if type(check) == "function" and check(screen) then return self end
+    ffi.C.usleep(20000)
   until core.C.lt_time() > till
   error(("waited in vain for %s; the screen is:\n%s"):format(type(check) == "string" and "'" .. check .. "'"
     or "a condition", self:screen()), 2)

@@ -86,9 +86,9 @@ local function words_only(text)
   return tokens
 end
 
--- The text with its changes, and the names that stayed local. reserved: nil for files, whose locals
--- are theirs.
-local function transform(text, reserved)
+--- The text with its changes, and the names that stayed local. reserved: names that no local may make
+-- global; nil for files, whose locals are theirs.
+function chunk.transform(text, reserved)
   local tokens, edits, kept, depth = words_only(text), {}, {}, 0
   for i, token in ipairs(tokens) do
     if token.kind == "keyword" and (not tokens[i - 1] or not tokens[i - 1].text:find "^[.:]$") then
@@ -106,8 +106,8 @@ end
 -- Compiles with the check as an upvalue of all that is inside. The function may make globals, as the
 -- main chunk that it stands for may.
 local function compile(text, name)
-  local f, e = loadstring(("local %s = ...; return function(...) %s\nend"):format(chunk.check_name, text),
-    name)
+  local frame = "local %s = ...; return function(...) %s\nend"
+  local f, e = loadstring(frame:format(chunk.check_name, text), name)
   if not f then return nil, e end
   f = f(check)
   require("luatrain.host").may_declare(f)
@@ -121,7 +121,27 @@ local function problem_of(text, name)
   return e
 end
 
-local function breaks_off(message) return message:find("near '<eof>'", 1, true) ~= nil end
+-- A string in quotes cannot go on in the next line.
+local function breaks_off(message)
+  return message:find "near '<eof>'$" ~= nil and not message:find ": unfinished string near"
+end
+
+--- Splits statements that end with an expression, "x = 3; x * 2", into both; nil where there are none.
+function chunk.split(text)
+  local tokens, depth, places = words_only(text), 0, {}
+  for i, token in ipairs(tokens) do
+    local before = tokens[i - 1]
+    local new = before and (before.text == ";" or before.line < token.line)
+    if new and depth == 0 then places[#places + 1] = token.from end
+    depth = depth + lexer.depth(token)
+  end
+  for i = #places, math.max(1, #places - 4), -1 do
+    local first, last = text:sub(1, places[i] - 1), text:sub(places[i])
+    if not problem_of("return " .. last, "=input") and not problem_of(first, "=input") then
+      return first, last
+    end
+  end
+end
 
 --- Whether a text is a whole chunk: "whole", "part" (more lines are wanted) or "wrong" and the message.
 function chunk.state(text)
@@ -129,23 +149,33 @@ function chunk.state(text)
   local expression = problem_of("return " .. text, "=input")
   if not expression then return "whole" end
   local statement = problem_of(text, "=input")
-  if not statement then return "whole" end
+  if not statement or chunk.split(text) then return "whole" end
   if breaks_off(statement) or breaks_off(expression) then return "part" end
   return "wrong", statement
 end
 
+-- An expression is no tail call: its line is part of the traceback.
+local AS_VALUES = "return (function(...) return ... end)(%s\n)"
+
 --- Compiles an input. name: for messages ("=[3]"); reserved: names that a local may not make global.
--- Returns the function, whether it is an expression (its values are results), and the names that
--- stayed local; or nil and the message.
+-- Returns the function, whether it is an expression or ends with one (whose values are results), and
+-- the names that stayed local; or nil and the message.
 function chunk.compile(text, name, reserved)
   -- A comment behind an expression must not swallow what follows.
   if text:find "%S" and not problem_of("return " .. text, name) then
-    local f = compile("return " .. transform(text), name)
+    local f = compile(AS_VALUES:format(chunk.transform(text)), name)
     if f then return f, true, {} end
   end
   local problem = problem_of(text, name)
-  if problem then return nil, problem end
-  local changed, kept = transform(text, reserved or {})
+  local first, last = nil, nil
+  if problem then first, last = chunk.split(text) end
+  if first then
+    local changed, kept = chunk.transform(first, reserved or {})
+    return compile(changed .. AS_VALUES:format(chunk.transform(last)), name), true, kept
+  elseif problem then
+    return nil, problem
+  end
+  local changed, kept = chunk.transform(text, reserved or {})
   local f = compile(changed, name)
   if not f then f, kept = compile(text, name), {} end
   return f, false, kept
@@ -163,7 +193,7 @@ function chunk.load_file(path)
   local name = "@" .. path
   local problem = problem_of(text, name)
   if problem then return nil, problem end
-  return compile(transform(text), name) or loadstring(text, name)
+  return compile((chunk.transform(text)), name) or loadstring(text, name)
 end
 
 return chunk

@@ -51,6 +51,13 @@ local function restore_names(self)
   end
 end
 
+-- Modules whose loading an error cut off can be required again: Lua 5.1 would call it a loop.
+local function forget_half_loaded()
+  for name, value in pairs(package.loaded) do
+    if type(value) == "userdata" then package.loaded[name] = nil end
+  end
+end
+
 local function pack(ok, ...) return ok, {n = select("#", ...), ...} end
 
 --- Calls f(...) so that Ctrl-C stops it and its error's frames are seen. Returns true and a list of the
@@ -65,6 +72,7 @@ function Session:protect(f, ...)
   if not ok then
     scope.restore(mark)
     for _, restore in ipairs(core.on_raise) do restore() end
+    forget_half_loaded()
   end
   restore_names(self)
   if ok then return true, results end
@@ -142,9 +150,13 @@ function Session:evaluate(text)
   end
   local restored = self.restored
   local names = self:show(results, silent)
-  if not restored then
-    self.log[#self.log + 1] = {text = text, names = is_expression and #names > 0 and names or nil}
+  if restored then return true end
+  local first, last = nil, text
+  if is_expression and loadstring(text) == nil and loadstring("return " .. source) == nil then
+    first, last = chunk.split(text)
   end
+  if first then self.log[#self.log + 1] = {text = first} end
+  self.log[#self.log + 1] = {text = last or text, names = is_expression and #names > 0 and names or nil}
   return true
 end
 
