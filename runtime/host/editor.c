@@ -223,32 +223,32 @@ static void paste(lt_editor *e)
 }
 
 // ---- keys --------------------------------------------------------------------------------------
-#define CTRL(letter) ((letter) & 31)
+#define CONTROL(letter) ((letter) & 31)
 
 // Keys that move or change the text; false for all others.
 static bool edit(lt_editor *e, int32_t key)
 {
     switch (key) {
-    case KEY_LEFT: case CTRL('B'): move_to(e, previous(e, e->cursor)); return true;
-    case KEY_RIGHT: case CTRL('F'): move_to(e, next(e, e->cursor)); return true;
-    case KEY_HOME: case CTRL('A'): move_to(e, line_start(e, e->cursor)); return true;
-    case KEY_END: case CTRL('E'): move_to(e, line_end(e, e->cursor)); return true;
+    case KEY_LEFT: case CONTROL('B'): move_to(e, previous(e, e->cursor)); return true;
+    case KEY_RIGHT: case CONTROL('F'): move_to(e, next(e, e->cursor)); return true;
+    case KEY_HOME: case CONTROL('A'): move_to(e, line_start(e, e->cursor)); return true;
+    case KEY_END: case CONTROL('E'): move_to(e, line_end(e, e->cursor)); return true;
     case KEY_WORD_LEFT: case KEY_ALT + 'b': move_to(e, word_left(e)); return true;
     case KEY_WORD_RIGHT: case KEY_ALT + 'f': move_to(e, word_right(e)); return true;
-    case 127: case CTRL('H'): delete(e, previous(e, e->cursor), e->cursor, false); return true;
-    case KEY_DELETE: case CTRL('D'): delete(e, e->cursor, next(e, e->cursor), false); return true;
-    case CTRL('W'): case KEY_ALT + 127: delete(e, word_left(e), e->cursor, true); return true;
+    case 127: case CONTROL('H'): delete(e, previous(e, e->cursor), e->cursor, false); return true;
+    case KEY_DELETE: case CONTROL('D'): delete(e, e->cursor, next(e, e->cursor), false); return true;
+    case CONTROL('W'): case KEY_ALT + 127: delete(e, word_left(e), e->cursor, true); return true;
     case KEY_ALT + 'd': delete(e, e->cursor, word_right(e), true); return true;
-    case CTRL('U'): delete(e, line_start(e, e->cursor), e->cursor, true); return true;
-    case CTRL('K'): {
+    case CONTROL('U'): delete(e, line_start(e, e->cursor), e->cursor, true); return true;
+    case CONTROL('K'): {
         size_t end = line_end(e, e->cursor);
         delete(e, e->cursor, end == e->cursor ? next(e, end) : end, true);
         return true;
     }
-    case CTRL('Y'):
+    case CONTROL('Y'):
         if (e->cut.size > 0) insert(e, e->cut.data, e->cut.size);
         return true;
-    case CTRL('T'): swap_characters(e); return true;
+    case CONTROL('T'): swap_characters(e); return true;
     case KEY_PASTE: paste(e); return true;
     case KEY_ALT + '\r': case KEY_ALT + '\n': insert(e, "\n", 1); return true;
     }
@@ -261,12 +261,12 @@ static int32_t event_of(lt_editor *e, int32_t key)
     switch (key) {
     case '\r': case '\n': return LT_EDIT_ENTER;
     case '\t': return LT_EDIT_TAB;
-    case CTRL('C'): return LT_EDIT_INTERRUPT;
-    case CTRL('R'): return LT_EDIT_SEARCH;
+    case CONTROL('C'): return LT_EDIT_INTERRUPT;
+    case CONTROL('R'): return LT_EDIT_SEARCH;
     case KEY_EOF: return LT_EDIT_END;
-    case CTRL('D'): return e->text.size == 0 ? LT_EDIT_END : LT_EDIT_NONE;
-    case KEY_UP: case CTRL('P'): return move_line(e, -1) ? LT_EDIT_NONE : LT_EDIT_EARLIER;
-    case KEY_DOWN: case CTRL('N'): return move_line(e, 1) ? LT_EDIT_NONE : LT_EDIT_LATER;
+    case CONTROL('D'): return e->text.size == 0 ? LT_EDIT_END : LT_EDIT_NONE;
+    case KEY_UP: case CONTROL('P'): return move_line(e, -1) ? LT_EDIT_NONE : LT_EDIT_EARLIER;
+    case KEY_DOWN: case CONTROL('N'): return move_line(e, 1) ? LT_EDIT_NONE : LT_EDIT_LATER;
     }
     return LT_EDIT_NONE;
 }
@@ -285,13 +285,13 @@ int32_t lt_editor_next(lt_editor *e)
         int32_t key = lt_editor_read_key(e, text);
         int32_t event = event_of(e, key);
         if (event != LT_EDIT_NONE) return event;
-        if (key == KEY_UP || key == KEY_DOWN || key == CTRL('P') || key == CTRL('N')) continue;
+        if (key == KEY_UP || key == KEY_DOWN || key == CONTROL('P') || key == CONTROL('N')) continue;
         if (edit(e, key)) continue;
-        if (key == CTRL('L')) {
+        if (key == CONTROL('L')) {
             lt_bytes_add(&e->frame, "\033[H\033[2J", 7);
             e->cursor_row = 0;
             lt_editor_draw(e);
-        } else if (key == CTRL('Z')) {
+        } else if (key == CONTROL('Z')) {
             suspend(e);
         } else if (key == KEY_RESIZE) {
             lt_editor_resize(e);

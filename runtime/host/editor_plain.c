@@ -31,9 +31,14 @@ int32_t lt_terminal_line(lt_buffer *line, int32_t fd)
         if (n <= 0 || byte == '\n') break;
         lt_bytes_add(&text, &byte, 1);
     }
-    lt_bytes_add(&text, "", 0);
-    *line = (lt_buffer){text.data, (int64_t)text.size};
-    return LT_EDIT_ENTER;
+    line->data = text.failed ? NULL : lt_alloc((int64_t)text.size + 1);  // as lt_buffer_release wants it
+    if (line->data) {
+        memcpy(line->data, text.size ? text.data : "", text.size);
+        line->data[text.size] = 0;
+        line->bytes = (int64_t)text.size;
+    }
+    free(text.data);
+    return line->data ? LT_EDIT_ENTER : LT_EDIT_END;
 }
 
 int32_t lt_text_width(const char *text, int64_t size)

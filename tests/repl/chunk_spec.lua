@@ -77,6 +77,16 @@ describe("a compiled input", function()
     assert.equal("[4]:3: here", e)
   end)
 
+  it("has its error on its own line", function()
+    for text, line in pairs {["nil_name.x -- why"] = 1,
+      ["{\n1,\nnil_name.x\n}"] = 3, ["x = 1; nil_name.x"] = 1} do
+      local f = chunk.compile(text, "=[4]", {})
+      local ok, e = pcall(setfenv(f, {}))
+      assert.is_false(ok)
+      assert.matches("^%[4%]:" .. line .. ":", e)
+    end
+  end)
+
   it("is not confused by strings, comments and names like keywords", function()
     local text = "local s = 'while true do' -- do\n"
       .. "local t = {['end'] = [[function()]], x = '\\'do'}\nreturn s, t"

@@ -56,7 +56,7 @@ describe("the line editor", function()
     t:keys "C-g":wait_prompt()
     t:keys "C-r":type "beta =":wait "(search) beta =: beta = 22"
     t:keys "C-e":wait(function(s) return s:find "lt> beta = 22$" end)
-    t:type "2 beta":keys "Enter":wait "\n222"
+    t:type "2; beta":keys "Enter":wait "\n222"
   end)
 
   it("keeps what was typed when the process is killed", function()
@@ -165,7 +165,7 @@ describe("the line editor", function()
 
   it("puts the cursor on a fresh line after text without a line end", function()
     start()
-    t:run("io.write 'no line end'", "no line end%\nlt>")
+    t:run("io.write 'no line end'", "no line end%\ntrue\nlt>")
   end)
 
   it("can be suspended at the prompt and continued", function()

@@ -157,7 +157,7 @@ describe("the REPL", function()
     t:run(":reload words", "words loaded again")
     t:run("words.say()", '"two"')
     t:run(":reload wrods", "did you mean words?")
-    t:run("broken(")
+    t:type "broken(":keys "Enter":wait_prompt "..>"
     t:keys "C-c":wait_prompt()
     t:run("_1 + 1", "\n43")
     t:run(":save mine.lua", "saved")

@@ -154,8 +154,14 @@ function chunk.state(text)
   return "wrong", statement
 end
 
--- An expression is no tail call: its line is part of the traceback.
-local AS_VALUES = "return (function(...) return ... end)(%s\n)"
+-- Statements that return an expression's values. It is no tail call, so that its line is part of the
+-- traceback; on one line, since LuaJIT takes the last word's for that of a global's name.
+local function as_values(text)
+  local tokens = lexer.tokens(text)
+  local last = tokens[#tokens]
+  if last and last.kind == "comment" then return as_values(text:sub(1, last.from - 1)) end
+  return ("return (function(...) return ... end)(%s)"):format((chunk.transform(text)))
+end
 
 --- Compiles an input. name: for messages ("=[3]"); reserved: names that a local may not make global.
 -- Returns the function, whether it is an expression or ends with one (whose values are results), and
@@ -163,7 +169,7 @@ local AS_VALUES = "return (function(...) return ... end)(%s\n)"
 function chunk.compile(text, name, reserved)
   -- A comment behind an expression must not swallow what follows.
   if text:find "%S" and not problem_of("return " .. text, name) then
-    local f = compile(AS_VALUES:format(chunk.transform(text)), name)
+    local f = compile(as_values(text), name)
     if f then return f, true, {} end
   end
   local problem = problem_of(text, name)
@@ -171,7 +177,7 @@ function chunk.compile(text, name, reserved)
   if problem then first, last = chunk.split(text) end
   if first then
     local changed, kept = chunk.transform(first, reserved or {})
-    return compile(changed .. AS_VALUES:format(chunk.transform(last)), name), true, kept
+    return compile(changed .. as_values(last), name), true, kept
   elseif problem then
     return nil, problem
   end

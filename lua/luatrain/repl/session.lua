@@ -54,7 +54,7 @@ end
 -- Modules whose loading an error cut off can be required again: Lua 5.1 would call it a loop.
 local function forget_half_loaded()
   for name, value in pairs(package.loaded) do
-    if type(value) == "userdata" then package.loaded[name] = nil end
+    if type(value) == "number" or type(value) == "userdata" then package.loaded[name] = nil end
   end
 end
 

@@ -1,7 +1,7 @@
 --- Pausing a training: a session (see luatrain.repl) between two steps, where Ctrl-\ asks for it, or, with
 -- repl_on_error, where a step has failed. Model, batch, trainer, optimizer and config are its globals.
--- The random numbers of the session are its own: a run that was paused and continued ends with the same
--- bits as one that was not, unless something was changed by hand.
+-- The random numbers of the session are its own, and the model is in evaluation mode: a run that was paused
+-- and continued ends with the same bits as one that was not, unless something was changed by hand.
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local random = require "luatrain.random"
@@ -45,6 +45,7 @@ end
 local function talk(trainer, text, number)
   local started, state = C.lt_time(), random.default:get_state()
   trainer.journal:clear_bar()
+  trainer.model:eval()  -- looking at what it computes must not move running averages
   local done = require("luatrain.repl").pause {
     prompt = "paused> ", text = text,
     globals = {model = trainer.model, batch = batch_at(trainer, number), trainer = trainer,
