@@ -28,7 +28,7 @@ describe("luatrain", function()
   teardown(program.clean)
 
   it("helps at every level, on stdout", function()
-    for _, args in ipairs {{"--help"}, {"-h"}, {"help"}, {}, {"help", "run"}, {"run", "--help"},
+    for _, args in ipairs {{"--help"}, {"-h"}, {"help"}, {"help", "run"}, {"run", "--help"},
       {"info", "--help"}, {"doctor", "-h"}, {"recipes", "--help"}} do
       local result = succeeds(args)
       assert.is_truthy(result.out:find "usage: luatrain")

@@ -60,6 +60,7 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
       return require("luatrain.cli.sweep").main(args)
     end,
   },
+  { usage = { { "", "the REPL; without a terminal, run standard input" } } },
   { usage = { { "SCRIPT.lua [ARGUMENT]...", "run a Lua script" } } },
   { usage = { { "-e CODE", "run a piece of Lua and print its value" } } },
   {

@@ -1,29 +1,22 @@
 --- Colours and columns of the session's terminal. NO_COLOR and TERM=dumb leave plain text.
 local core = require "luatrain.core"
+local terminal = require "luatrain.terminal"
 local C = core.C
 
 local style = {}
-
-local function has_colour()
-  local no, term = os.getenv "NO_COLOR", os.getenv "TERM"
-  return (no == nil or no == "") and term ~= nil and term ~= "dumb" and C.lt_terminal_columns(1) > 0
-end
 
 local coloured
 local codes = {prompt = "1;36", more = "36", error = "1;31", dim = "2", name = "36", title = "1"}
 
 --- A text in the style of its kind: prompt, more (the prompt of further lines), error, dim, name, title.
 function style.paint(kind, text)
-  if coloured == nil then coloured = has_colour() end
+  if coloured == nil then coloured = terminal.colour() end
   if not coloured then return text end
   return ("\27[%sm%s\27[0m"):format(codes[kind], text)
 end
 
---- Columns of the terminal, 80 where there is none.
-function style.columns()
-  local n = C.lt_terminal_columns(1)
-  return n > 0 and n or 80
-end
+--- Columns of the terminal.
+style.columns = terminal.columns
 
 --- Columns that a text takes.
 function style.width(text) return C.lt_text_width(text, #text) end
