@@ -126,6 +126,15 @@ describe("a sweep over a recipe", function()
       if trial.params.bad_log then assert.is_truthy(trial.message:find("log", 1, true)) end
     end
     assert.same({[true] = "failed", [false] = "done"}, states)
+    -- Run again it begins anew, and what it left is kept beside.
+    succeeds(folder, path, "retry")
+    succeeds(folder, path, "run", "--quiet")
+    for _, trial in ipairs(trials(folder, path)) do
+      local run = fs.join(folder, "runs/sweeps/diverged/trials", ("%05d"):format(trial.number))
+      assert.equal(states[trial.params.bad_log], trial.state)
+      assert.equal(trial.state == "failed", fs.exists(run .. ".failed"))
+      assert.equal(trial.state == "failed" and 2 or 1, trial.attempt)
+    end
   end)
 
   it("goes on from the checkpoint where a process was killed", function()

@@ -238,6 +238,22 @@ end
 commands.retry = {help = "let failed trials be run again, all or those of these numbers",
   arguments = "[NUMBER]...", options = {}}
 
+-- The given numbers, refused where one is of no failed trial; without them those of all failed ones.
+local function failed_trials(study, numbers)
+  local trials, all = study.history.trials, {}
+  for _, number in ipairs(numbers or {}) do
+    local record = trials[number + 1]
+    if not record or record.state ~= "failed" then
+      failure.raise("usage", "retry: there is no failed trial %d", number)
+    end
+  end
+  if numbers then return numbers end
+  for _, record in ipairs(trials) do
+    if record.state == "failed" then all[#all + 1] = record.number end
+  end
+  return all
+end
+
 function commands.retry.run(path, options, arguments)
   local study = open_for_reading(path, options)
   local numbers
@@ -248,16 +264,17 @@ function commands.retry.run(path, options, arguments)
       failure.raise("usage", "retry: '%s' is no trial's number", text)
     end
   end
-  local done = study.storage:retry(study.id, numbers)
-  for _, number in ipairs(done) do
-    -- What the failed attempt left must not be gone on from.
+  numbers = failed_trials(study, numbers)
+  for _, number in ipairs(numbers) do
+    -- What the failed attempt left must not be gone on from; moved before others may claim the trial.
     local folder = fs.join(options.folder, "trials", ("%05d"):format(number))
     if fs.is_dir(folder) then
-      if fs.is_dir(folder .. ".failed") then fs.remove_tree(folder .. ".failed") end
+      fs.remove_tree(folder .. ".failed")
       fs.rename(folder, folder .. ".failed")
     end
   end
-  say("%d trials will be run again, by `luatrain sweep %s run`", #done, path)
+  study.storage:retry(study.id, numbers)
+  say("%d trials will be run again, by `luatrain sweep %s run`", #numbers, path)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------
