@@ -1,10 +1,10 @@
 // signal: what the process is told from outside: signals to stop, its terminal, its own path.
 //
 // A handler only notes the signal; the training loop looks at the note after each step. The first
-// signal also puts the action back that was there before (by default the end of the process), so that
-// the second one acts at once: nothing is lost by that, since files are written to a temporary name
-// and renamed. In an interactive session SIGINT sets a flag instead, which ends the op or the loop
-// that runs in the session's thread.
+// signal also puts the action back that was there before (by default the end of the process), so
+// that the second one acts at once: nothing is lost by that, since files are written to a temporary
+// name and renamed. In an interactive session SIGINT sets a flag instead, which ends the op or the
+// loop that runs in the session's thread.
 #include "core/internal.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // editor: a line editor for the REPL: a text of one or more lines, keys as in Emacs and readline.
 //
-// It edits, draws and reads keys; what needs knowledge of Lua is the caller's: lt_editor_next returns
-// where Enter, Tab, the history or the search is asked for. Nothing here calls into Lua. While it waits
-// the terminal is raw; a signal that ends the process puts it right first. libedit was tried (3.1 of
-// 2022-10-30) and not taken: see the README's section on the REPL.
+// It edits, draws and reads keys; what needs knowledge of Lua is the caller's: lt_editor_next
+// returns where Enter, Tab, the history or the search is asked for. Nothing here calls into Lua.
+// While it waits the terminal is raw; a signal that ends the process puts it right first. libedit
+// was tried (3.1 of 2022-10-30) and not taken: see the README's section on the REPL.
 #include "host/editor.h"
 
 #include <errno.h>
@@ -46,7 +46,8 @@ static lt_status set_raw(lt_editor *e)
     active = e;
     set_handlers(true);
     // TCSADRAIN keeps what was typed while something else ran
-    LT_REQUIRE(tcsetattr(e->in, TCSADRAIN, &raw) == 0, LT_ERR_IO, "the terminal: %s", strerror(errno));
+    LT_REQUIRE(tcsetattr(e->in, TCSADRAIN, &raw) == 0, LT_ERR_IO, "the terminal: %s",
+               strerror(errno));
     e->raw = true;
     lt_bytes_add(&e->frame, "\033[?2004h", 8);  // pasted text comes between marks
     return LT_OK;
@@ -96,7 +97,8 @@ static size_t previous(const lt_editor *e, size_t at)
 {
     while (at > 0) {
         size_t start = at - 1;
-        while (start > 0 && at - start < 4 && ((unsigned char)e->text.data[start] & 0xc0) == 0x80) start--;
+        while (start > 0 && at - start < 4 && ((unsigned char)e->text.data[start] & 0xc0) == 0x80)
+            start--;
         if (start + (size_t)char_bytes(e, start) != at) start = at - 1;  // not UTF-8: byte by byte
         at = start;
         if (!is_combining(e, at)) break;
@@ -180,7 +182,8 @@ static void move_to(lt_editor *e, size_t at)
     e->stale = true;
 }
 
-// One line up (-1) or down (1), in the same column of characters; false on the first or the last line.
+// One line up (-1) or down (1), in the same column of characters; false on the first or the last
+// line.
 static bool move_line(lt_editor *e, int direction)
 {
     size_t start = line_start(e, e->cursor), column = 0, to;
@@ -236,7 +239,9 @@ static bool edit(lt_editor *e, int32_t key)
     case KEY_WORD_LEFT: case KEY_ALT + 'b': move_to(e, word_left(e)); return true;
     case KEY_WORD_RIGHT: case KEY_ALT + 'f': move_to(e, word_right(e)); return true;
     case 127: case CONTROL('H'): delete(e, previous(e, e->cursor), e->cursor, false); return true;
-    case KEY_DELETE: case CONTROL('D'): delete(e, e->cursor, next(e, e->cursor), false); return true;
+    case KEY_DELETE: case CONTROL('D'):
+        delete(e, e->cursor, next(e, e->cursor), false);
+        return true;
     case CONTROL('W'): case KEY_ALT + 127: delete(e, word_left(e), e->cursor, true); return true;
     case KEY_ALT + 'd': delete(e, e->cursor, word_right(e), true); return true;
     case CONTROL('U'): delete(e, line_start(e, e->cursor), e->cursor, true); return true;
@@ -285,7 +290,6 @@ int32_t lt_editor_next(lt_editor *e)
         int32_t key = lt_editor_read_key(e, text);
         int32_t event = event_of(e, key);
         if (event != LT_EDIT_NONE) return event;
-        if (key == KEY_UP || key == KEY_DOWN || key == CONTROL('P') || key == CONTROL('N')) continue;
         if (edit(e, key)) continue;
         if (key == CONTROL('L')) {
             lt_bytes_add(&e->frame, "\033[H\033[2J", 7);

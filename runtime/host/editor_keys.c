@@ -152,8 +152,9 @@ void lt_editor_read_paste(lt_editor *e, lt_bytes *pasted)
         if ((c < 32 && !strchr("\n\t\r\033", c)) || c == 127) continue;
         lt_bytes_add(pasted, &byte, 1);
         if (pasted->failed) return;
-        if (pasted->size >= length && memcmp(pasted->data + pasted->size - length, end, length) == 0) {
-            pasted->size -= length;
+        size_t before_end = pasted->size - length;
+        if (pasted->size >= length && memcmp(pasted->data + before_end, end, length) == 0) {
+            pasted->size = before_end;
             break;
         }
     }

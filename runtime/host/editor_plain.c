@@ -31,7 +31,8 @@ int32_t lt_terminal_line(lt_buffer *line, int32_t fd)
         if (n <= 0 || byte == '\n') break;
         lt_bytes_add(&text, &byte, 1);
     }
-    line->data = text.failed ? NULL : lt_alloc((int64_t)text.size + 1);  // as lt_buffer_release wants it
+    // as lt_buffer_release wants it
+    line->data = text.failed ? NULL : lt_alloc((int64_t)text.size + 1);
     if (line->data) {
         memcpy(line->data, text.size ? text.data : "", text.size);
         line->data[text.size] = 0;
@@ -61,8 +62,8 @@ int32_t lt_text_width(const char *text, int64_t size)
 }
 
 // ---- a file that several processes add to ------------------------------------------------------
-// Opens the file that has the name and locks it; where another process has just put a shorter one in
-// its place, tries again. File systems without locks go without.
+// Opens the file that has the name and locks it; where another process has just put a shorter one
+// in its place, tries again. File systems without locks go without.
 static int open_locked(const char *path, int flags, int lock)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
@@ -88,7 +89,8 @@ lt_status lt_shared_append(const char *path, const void *data, int64_t bytes)
     // A line that a full disk cut off stays one of its own.
     char last = '\n';
     bool torn = size > 0 && pread(fd, &last, 1, (off_t)size - 1) == 1 && last != '\n';
-    bool good = (!torn || write(fd, "\n", 1) == 1) && write(fd, data, (size_t)bytes) == (ssize_t)bytes;
+    bool good = (!torn || write(fd, "\n", 1) == 1)
+                && write(fd, data, (size_t)bytes) == (ssize_t)bytes;
     int reason = errno;
     if (!good && ftruncate(fd, (off_t)size) != 0) reason = errno;
     close(fd);

@@ -1,5 +1,5 @@
-// editor_fuzz: any bytes typed at the line editor, on a pseudo-terminal. What it leaves to its caller is
-// answered as the REPL does, in short.
+// editor_fuzz: any bytes typed at the line editor, on a pseudo-terminal. What it leaves to its
+// caller is answered as the REPL does, in short.
 #include "luatrain.h"
 
 #include <fcntl.h>
@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct winsize room = {.ws_row = 5, .ws_col = 20};
     if (nowhere < 0 || openpty(&master, &slave, NULL, NULL, &room) != 0) return 0;
     lt_editor *e;
-    if (lt_editor_open(&e, slave, nowhere) == LT_OK && lt_editor_begin(e, "\033[1mlt> \033[0m", "..> ") == LT_OK) {
+    if (lt_editor_open(&e, slave, nowhere) == LT_OK
+        && lt_editor_begin(e, "\033[1mlt> \033[0m", "..> ") == LT_OK) {
         if (write(master, typed, count) < 0) abort();
         close(master);
         while (answer(e, lt_editor_next(e))) {}
