@@ -8,7 +8,7 @@ local probed = { _PROMPT = true, _PROMPT2 = true, bit32 = true, jit = true, utf8
 
 local declaring = setmetatable({}, {__mode = "k"})
 
---- Lua's own globals and their values, which no session may lose; not those that a user may well replace.
+--- Lua's own globals and their values, which no session may lose.
 host.standard = {}
 
 --- Lets a function make globals although it is no main chunk: what is typed at the REPL is compiled so.
@@ -18,7 +18,7 @@ function host.may_declare(f) declaring[f] = true end
 function host.strict()
   local declared = {}
   for name, value in pairs(_G) do
-    if name ~= "print" and name ~= "arg" then host.standard[name] = value end
+    if name ~= "arg" then host.standard[name] = value end
   end
   setmetatable(_G, {
     __newindex = function(t, key, value)

@@ -77,7 +77,8 @@ end
 
 -- The message without its position, and the position; library positions are left out.
 local function split(e)
-  local text = tostring(e):gsub("\nstack traceback:.*", "")
+  local plain = type(e) == "table" and not (getmetatable(e) or {}).__tostring
+  local text = (plain and values.brief(e, 200) or tostring(e)):gsub("\nstack traceback:.*", "")
   local place, rest = text:match "^([^\n]-:%d+): (.*)$"
   if not place or place:find " " then return text end
   return rest, place
@@ -89,7 +90,28 @@ local function frame_line(inputs, frame)
   local code = source_line(inputs, frame.source, frame.line)
   local head = ("  %s:%s"):format(frame.place, frame.name and (" in %s:"):format(frame.name) or "")
   local line = code and head .. "  " .. code:match "^%s*(.-)%s*$" or head
-  return style.paint("dim", style.clip(line, style.columns() - 1))
+  return style.clip(line, style.columns() - 1)
+end
+
+-- The lines of a traceback: ten at most, a line that follows itself (recursion) once.
+local function frame_lines(inputs, frames)
+  local lines, times = {}, 1
+  local function count()
+    if times > 1 then lines[#lines + 1] = ("  ... %d times"):format(times) end
+    times = 1
+  end
+  for i, frame in ipairs(frames) do
+    local line = frame_line(inputs, frame)
+    if i > 1 and line == lines[#lines] then
+      times = times + 1
+    else
+      count()
+      if #lines >= 10 then return lines end
+      lines[#lines + 1] = line
+    end
+  end
+  count()
+  return lines
 end
 
 -- The place a message names, as a frame: errors of the compiler have no others.
@@ -107,14 +129,11 @@ function errors.text(e, inputs)
   local message, place = split(e)
   local frames = latest and not latest.old and rawequal(latest.value, e) and latest.frames or {}
   local lines = {style.paint("error", failure.of(e) and "failed: " or "error: ") .. message}
-  if #frames == 0 and place then frames = {frame_of(place)} end
-  for i, frame in ipairs(frames) do
-    if i > 10 then
-      lines[#lines + 1] = style.paint("dim", ("  ... %d more"):format(#frames - 10))
-      break
-    end
-    lines[#lines + 1] = frame_line(inputs, frame)
+  if #frames == 0 and place then
+    local frame = frame_of(place)
+    if not is_library(frame.source) then frames = {frame} end
   end
+  for _, line in ipairs(frame_lines(inputs, frames)) do lines[#lines + 1] = style.paint("dim", line) end
   return table.concat(lines, "\n")
 end
 
@@ -123,7 +142,7 @@ function errors.where(inputs)
   if not latest or #latest.frames == 0 then return "no error has happened" end
   local lines = {}
   for i, frame in ipairs(latest.frames) do
-    lines[#lines + 1] = ("%d%s"):format(i, frame_line(inputs, frame))
+    lines[#lines + 1] = style.paint("dim", ("%d%s"):format(i, frame_line(inputs, frame)))
     for _, one in ipairs(frame.locals) do
       lines[#lines + 1] = style.clip(("     %s = %s"):format(one.name, one.text), style.columns() - 1)
     end

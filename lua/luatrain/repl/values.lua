@@ -16,8 +16,11 @@ local function quoted(text)
   end) .. '"' .. cut
 end
 
--- tostring, whatever a metamethod of the user's does.
+-- tostring, whatever a metamethod of the user's does; whole numbers with all their digits.
 local function plain(value)
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 63 then
+    return ("%.0f"):format(value)
+  end
   local ok, text = pcall(tostring, value)
   if ok and type(text) == "string" then return text end
   return ("%s (its __tostring fails: %s)"):format(type(value), tostring(text))
