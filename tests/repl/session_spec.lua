@@ -120,6 +120,23 @@ describe("the REPL", function()
     end)
   end
 
+  it("stops loops of files that were loaded", function()
+    start()
+    fs.write(fs.join(t.home, "spin.lua"), "print 'spins' local s = 0 while true do s = s + 1 end")
+    for _, way in ipairs {"dofile 'spin.lua'", "require 'spin'", ":load spin.lua"} do
+      t:run("#'" .. ("x"):rep(#way) .. "'", "\n" .. #way)
+      local _, before = t:all():gsub("interrupted", "")
+      local function once_more(word)
+        t:wait(function(screen) return select(2, screen:gsub(word, "")) == before + 1 end)
+      end
+      t:type(way):keys "Enter"
+      once_more "\nspins"
+      t:keys "C-c"
+      once_more "interrupted"
+      t:wait_prompt()
+    end
+  end)
+
   it("tells an error with the line and a short traceback; :where has the locals", function()
     start()
     t:run("function inner(t) local depth = 7 return t.missing.field end")

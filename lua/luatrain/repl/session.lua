@@ -216,8 +216,18 @@ end
 
 -- ---- modules ------------------------------------------------------------------------------------
 
---- Lets `require` of the user's own modules compile them so that their loops can be interrupted.
+--- Lets `require` of the user's own modules, and dofile, compile files so that their loops can be
+-- interrupted.
 function session.watch_modules()
+  local plain = dofile
+  local function watched(path)
+    if path == nil then return plain() end
+    local f, e = chunk.load_file(path)
+    if not f then error(e, 0) end
+    return f()
+  end
+  rawset(_G, "dofile", watched)
+  require("luatrain.host").standard.dofile = watched
   table.insert(package.loaders, 2, function(name)
     local path = package.searchpath(name, package.path)
     if not path or name:find "^luatrain%f[.%z]" then return nil end
