@@ -19,7 +19,9 @@ function screen.available() return process.which "tmux" ~= nil end
 local count = 0
 
 function Screen:tmux(...)
-  local pipe = io.popen(quoted { "tmux", "-L", self.socket, "-f", "/dev/null", ... } .. " 2>&1")
+  -- the server outlives the call: it must not hold files open that this process was given, such as locks
+  local pipe = io.popen(quoted { "tmux", "-L", self.socket, "-f", "/dev/null", ... }
+    .. " 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-")
   local text = pipe:read "*a"
   pipe:close()
   return text

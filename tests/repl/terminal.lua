@@ -1,59 +1,42 @@
--- A terminal for tests: luatrain in tmux, typed to and read as a person would. What is waited for is
--- text on the screen, never a time, so that a slow machine only takes longer.
+-- The REPL in a terminal (see screen.lua), typed to and read as a person would. What is waited for is text
+-- on the screen, never a time, so that a slow machine only takes longer.
 local ffi = require "ffi"
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
-local process = require "luatrain.process"
 local program = require "program"
+local screen = require "screen"
 
 ffi.cdef "int usleep(unsigned microseconds);"
 
-local terminal = {available = process.which "tmux" ~= nil}
+local terminal = {available = screen.available()}
 
 local Terminal = {}
 Terminal.__index = Terminal
 
 -- Seconds until a text that does not come is an error.
 local PATIENCE = tonumber(os.getenv "LUATRAIN_TEST_PATIENCE") or 60
-local count = 0
 
 local function quoted(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
--- Runs tmux; its output.
-local function tmux(self, ...)
-  local words = {"tmux", "-L", self.name, "-f", "/dev/null"}
-  for i = 1, select("#", ...) do words[#words + 1] = quoted((select(i, ...))) end
-  -- the server outlives the call: it must not keep files open that this process was given
-  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
+local function tmux(self, ...) return self.terminal:tmux(...) end
 
 --- Starts luatrain in a terminal of its own. options: columns (100), rows (30), env = {NAME = value},
 -- args (list), home (a folder; default: a fresh one), term, command (instead of luatrain, run by sh).
 function terminal.open(options)
   options = options or {}
-  count = count + 1
-  local name = ("luatrain-repl-%d-%d"):format(core.C.lt_getpid(), count)
-  local self = setmetatable({name = name}, Terminal)
+  local self = setmetatable({}, Terminal)
   self.home = options.home or fs.mkdir(fs.join(program.folder(), "home"))
   local env = {HOME = self.home, XDG_STATE_HOME = fs.join(self.home, "state"), PS1 = "shell> ",
-    XDG_CONFIG_HOME = fs.join(self.home, "config"), LANG = "C.UTF-8"}
-  local disk = os.getenv "LUATRAIN_PATH"  -- relative to the checkout, while the session is elsewhere
-  if disk then env.LUATRAIN_PATH = disk:find "^/" and disk or program.here(disk) end
+    XDG_CONFIG_HOME = fs.join(self.home, "config"), LANG = "C.UTF-8", LUATRAIN_PATH = program.library(),
+    TERM = options.term}
   for key, value in pairs(options.env or {}) do env[key] = value end
-  local words = {"cd", quoted(options.directory or self.home), "&&", "exec", "env"}
-  if options.term then env.TERM = options.term end
-  for key, value in pairs(env) do words[#words + 1] = key .. "=" .. quoted(value) end
   local args = {}
   for i, arg in ipairs(options.args or {}) do args[i] = quoted(arg) end
   local run = options.command or quoted(program.path) .. " " .. table.concat(args, " ")
-  run = "trap : INT QUIT; " .. run .. '; echo "ended with $?"; exec sleep 1000'
-  words[#words + 1] = "sh -c " .. quoted(run)
-  local answer = tmux(self, "new-session", "-d", "-x", options.columns or 100, "-y", options.rows or 30,
-    table.concat(words, " "))
-  assert(not answer:find "%S", answer)
+  run = ("cd %s && trap : INT QUIT; %s; echo \"ended with $?\"; exec sleep 1000"):format(
+    quoted(options.directory or self.home), run)
+  self.terminal = screen.open({"sh", "-c", run}, {columns = options.columns or 100, rows = options.rows or 30,
+    env = env})
   return self
 end
 
@@ -72,9 +55,9 @@ end
 function Terminal:wait(check, seconds)
   local till = core.C.lt_time() + (seconds or PATIENCE)
   repeat
-    local screen = self:all()
-    if type(check) == "string" and screen:find(check, 1, true) then return self end
-    if type(check) == "function" and check(screen) then return self end
+    local shown = self:all()
+    if type(check) == "string" and shown:find(check, 1, true) then return self end
+    if type(check) == "function" and check(shown) then return self end
     ffi.C.usleep(20000)
   until core.C.lt_time() > till
   error(("waited in vain for %s; the screen is:\n%s"):format(type(check) == "string" and "'" .. check .. "'"
@@ -84,8 +67,8 @@ end
 --- Waits until the last line of the screen begins with a text: a prompt that wants input.
 function Terminal:wait_prompt(prompt)
   prompt = prompt or "lt>"
-  return self:wait(function(screen)
-    return screen:match "([^\n]*)$":gsub("%s+$", "") == prompt
+  return self:wait(function(shown)
+    return shown:match "([^\n]*)$":gsub("%s+$", "") == prompt
   end)
 end
 
@@ -113,7 +96,7 @@ function Terminal:run(input, expected)
   self:wait_prompt()
   local before = self:all()
   self:type(input):keys "Enter"
-  self:wait(function(screen) return #screen > #before and screen:sub(#before + 1):find("\n", 1, true) end)
+  self:wait(function(shown) return #shown > #before and shown:sub(#before + 1):find("\n", 1, true) end)
   if expected then self:wait(expected) end
   self:wait_prompt()
   return self:all()
@@ -129,10 +112,6 @@ function Terminal:pid()
   return tonumber(tmux(self, "display-message", "-p", "#{pane_pid}"):match "%d+")
 end
 
-function Terminal:cursor()
-  return tmux(self, "display-message", "-p", "#{cursor_x},#{cursor_y}"):match "[%d,]+"
-end
-
-function Terminal:close() tmux(self, "kill-server") end
+function Terminal:close() self.terminal:close() end
 
 return terminal
