@@ -13,11 +13,12 @@
 
 #include <cmocka.h>
 
-// Opens a pseudo-terminal; its user side is *slave.
+// Opens a pseudo-terminal; its user side is *slave. Where there are none (/dev/pts is not mounted), the
+// test is passed over.
 static int open_pair(char slave[64])
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
-    assert_true(master >= 0);
+    if (master < 0) skip();
     assert_int_equal(grantpt(master), 0);
     assert_int_equal(unlockpt(master), 0);
     assert_int_equal(ptsname_r(master, slave, 64), 0);
