@@ -45,7 +45,8 @@ describe("what to draw with", function()
   end)
 
   it("is plain where output is no terminal", function()
-    local result = program.run({ "-e", CODE }, { env = { TERM = "xterm", LC_ALL = "C.UTF-8", COLUMNS = "50" } })
+    local env = { TERM = "xterm", LC_ALL = "C.UTF-8", COLUMNS = "50" }
+    local result = program.run({ "-e", CODE }, { env = env })
     assert.equal("blocks\t0\ttrue\t50\n", result.out, result.err)
     result = program.run({ "-e", CODE }, { env = { LUATRAIN_GRAPHICS = "gif" } })
     assert.is_truthy(result.err:find("graphics is 'gif'; there are kitty, sixel, blocks and ascii", 1, true))

@@ -452,7 +452,8 @@ end)
 
 describe("without a terminal", function()
   it("draws plain characters 80 columns wide", function()
-    local result = program.run({ "-e", "lt.plot({ 1, 2, 3 })" }, { env = { TERM = "xterm", LC_ALL = "C.UTF-8" } })
+    local env = { TERM = "xterm", LC_ALL = "C.UTF-8" }
+    local result = program.run({ "-e", "lt.plot({ 1, 2, 3 })" }, { env = env })
     assert.equal(0, result.code, result.err)
     assert.is_nil(result.out:find "\27")
     assert.is_truthy(result.out:find "┤")
