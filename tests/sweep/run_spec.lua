@@ -165,13 +165,13 @@ describe("luatrain sweep", function()
     local path = files.write(folder, "wrong", [[trials = 8, trial_timeout = 0.3,
       objective = function(trial)
         local ffi = require "ffi"
-        ffi.cdef "int raise(int); int usleep(unsigned);"
+        ffi.cdef "int raise(int); int usleep(unsigned); void *signal(int, void *);"
         local n = trial.number
         trial:suggest("x", lt.uniform(0, 1))
         if n == 0 then return 0 / 0 end
         if n == 1 then error "the objective's own mistake" end
         if n == 2 then print "last words" os.exit(9) end
-        if n == 3 then ffi.C.raise(11) end
+        if n == 3 then ffi.C.signal(11, nil) ffi.C.raise(11) end      -- nil: a sanitizer would catch it
         if n == 4 then ffi.C.usleep(5000000) end
         if n == 5 then return "seven" end
         if n == 7 then error("\255 no text\0\n of ours") end
