@@ -151,17 +151,22 @@ describe("in a terminal", function()
     s:close()
   end)
 
+  -- Of shells that show what a word means.
+  local function described(s)
+    common(s)
+    tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
+    local text = tab(s, "luatrain run chord ", "transcribe")
+    assert.is_truthy(text:find("render songs", 1, true), text)
+    s:close()
+  end
+
   it("zsh completes", function()
     if not needs "zsh" then return end
     local folder, path = place "zsh"
     local s = screen.open({ "zsh", "-f", "-i" }, { env = { PATH = path, PS1 = "> ", HOME = folder } })
     s:type("cd " .. folder .. "; fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; echo rea''dy\n")
     s:wait "ready"
-    common(s)
-    tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
-    local text = tab(s, "luatrain run chord ", "transcribe")
-    assert.is_truthy(text:find("render songs", 1, true), text)
-    s:close()
+    described(s)
   end)
 
   it("fish completes", function()
@@ -170,10 +175,6 @@ describe("in a terminal", function()
     local s = screen.open({ "fish", "--no-config", "-i" }, { env = { PATH = path, HOME = folder } })
     s:type("cd " .. folder .. "; source ./script; function fish_prompt; echo '> '; end; echo rea''dy\n")
     s:wait "ready"
-    common(s)
-    tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
-    local text = tab(s, "luatrain run chord ", "transcribe")
-    assert.is_truthy(text:find("render songs", 1, true), text)
-    s:close()
+    described(s)
   end)
 end)

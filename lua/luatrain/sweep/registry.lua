@@ -3,6 +3,13 @@ local core = require "luatrain.core"
 
 local registry = {}
 
+--- A table of modules by name that also makes one of them: made.make(said, more), see below. `make` lies
+-- behind the table, so that going through it meets the modules only.
+function registry.of(kind, known)
+  local function make(said, more) return registry.make(kind, known, said, more) end
+  return setmetatable(known, { __index = { make = make } })
+end
+
 --- Makes one of `known` (modules by name, each with new and options).
 -- @param kind "sampler" or "pruner", for the messages
 -- @param said a name, a table {name = ..., options}, or what has been made already

@@ -7,7 +7,12 @@
 --
 -- record.reports is a table of values by step; history is what samplers get. Of several objectives reports
 -- are of the first.
-local pruners = {
+--
+-- pruners.make(said, more) makes one of what a sweep file says: a name, or a table {name = "asha", eta = 3}.
+-- Options that the table does not give come from `more`, as far as the pruner has them.
+local registry = require "luatrain.sweep.registry"
+
+return registry.of("pruner", {
   none = require "luatrain.sweep.pruners.none",
   median = require "luatrain.sweep.pruners.median",
   percentile = require "luatrain.sweep.pruners.percentile",
@@ -16,13 +21,4 @@ local pruners = {
   patient = require "luatrain.sweep.pruners.patient",
   threshold = require "luatrain.sweep.pruners.threshold",
   nan = require "luatrain.sweep.pruners.nan",
-}
-
---- Makes a pruner of what a sweep file says: a name, or a table {name = "asha", eta = 3}. Options that the
--- table does not give come from `more`, as far as the pruner has them. It lies behind the table of names,
--- so that going through that meets pruners only.
-local function make(said, more)
-  return require("luatrain.sweep.registry").make("pruner", pruners, said, more)
-end
-
-return setmetatable(pruners, { __index = { make = make } })
+})

@@ -10,20 +10,15 @@
 -- history.directions a list of "minimize" or "maximize", and
 -- history.version grows with every change. What a sampler draws at random depends on (its seed, the
 -- trial's number, the parameter's name) only.
-local samplers = {
+--
+-- samplers.make(said, more) makes one of what a sweep file says: a name, or a table
+-- {name = "tpe", startup = 20}. Options that the table does not give come from `more`, as far as the sampler has them.
+local registry = require "luatrain.sweep.registry"
+
+return registry.of("sampler", {
   random = require "luatrain.sweep.samplers.random",
   grid = require "luatrain.sweep.samplers.grid",
   sobol = require "luatrain.sweep.samplers.sobol",
   tpe = require "luatrain.sweep.samplers.tpe",
   cmaes = require "luatrain.sweep.samplers.cmaes",
-}
-
---- Makes a sampler of what a sweep file says: a name, or a table {name = "tpe", startup = 20}. Options
--- that the table does not give come from `more`, as far as the sampler has them.
---   samplers.make("tpe", { seed = 1 })
--- It lies behind the table of names, so that going through that meets samplers only.
-local function make(said, more)
-  return require("luatrain.sweep.registry").make("sampler", samplers, said, more)
-end
-
-return setmetatable(samplers, { __index = { make = make } })
+})
