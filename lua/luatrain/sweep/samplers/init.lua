@@ -11,8 +11,8 @@
 -- history.version grows with every change. What a sampler draws at random depends on (its seed, the
 -- trial's number, the parameter's name) only.
 --
--- samplers.make(said, more) makes one of what a sweep file says: a name, or a table
--- {name = "tpe", startup = 20}. Options that the table does not give come from `more`, as far as the sampler has them.
+-- samplers.make(said, more) makes one of what a sweep file says: a name, or a table {name = "tpe",
+-- startup = 20}. Options that the table does not give come from `more`, as far as the sampler has them.
 local registry = require "luatrain.sweep.registry"
 
 return registry.of("sampler", {
