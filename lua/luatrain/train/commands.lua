@@ -54,7 +54,7 @@ end
 
 -- Weights of a checkpoint as they are evaluated: the averaged ones where it holds them.
 local function load_weights(model, path)
-    return scope.run(function()
+  return scope.run(function()
     local weights, state = checkpoint.load(path)
     if state and state.ema then weights = state.ema.average end
     failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
