@@ -13,16 +13,17 @@
 
 extern char **environ;
 
-// A line (or -1) becomes the child's descriptor LT_LINE_CHILD.
+// A line (or -1) becomes the child's descriptor LT_LINE_CHILD: before anything else, since the line may
+// have the number of an output that is closed here. (Onto itself the action clears close-on-exec.)
 static int spawn_actions(posix_spawn_file_actions_t *actions, const char *directory, const char *log,
                          int line)
 {
-    int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    int error = line >= 0 ? posix_spawn_file_actions_adddup2(actions, line, LT_LINE_CHILD) : 0;
+    if (!error) error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
     if (!error)
         error = posix_spawn_file_actions_addopen(actions, 1, log ? log : "/dev/null",
                                                  O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (!error) error = posix_spawn_file_actions_adddup2(actions, 1, 2);
-    if (!error && line >= 0) error = posix_spawn_file_actions_adddup2(actions, line, LT_LINE_CHILD);
     if (!error && directory) error = posix_spawn_file_actions_addchdir_np(actions, directory);
     return error;
 }
@@ -92,8 +93,6 @@ lt_status lt_process_start_talking(lt_process *p, const char *const *argv, const
     *p = (lt_process){0};
     LT_REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, LT_ERR_IO,
                "cannot talk to %s: %m", argv && argv[0] ? argv[0] : "a program");
-    // dup2 onto itself would leave close-on-exec set: the child's end must be another number.
-    if (ends[1] == LT_LINE_CHILD) ends[1] = fcntl(LT_LINE_CHILD, F_DUPFD_CLOEXEC, LT_LINE_CHILD + 1);
     lt_status status = start(p, argv, directory, log, timeout, ends[1]);
     close(ends[1]);
     if (status == LT_OK) *line = ends[0];

@@ -75,6 +75,26 @@ describe("a trial's process", function()
     one:finish(5)
   end)
 
+  it("is heard also by a parent whose own input and output are closed", function()
+    -- Then the line's two ends are low numbers: 0 and 3 here, 0 and 1 there.
+    for _, closed in ipairs {"<&-", "<&- >&- 2>&-"} do
+      local folder = program.folder()
+      local path, out = fs.join(folder, "parent.lua"), fs.join(folder, "out")
+      fs.write(fs.join(folder, "child.lua"), "require('luatrain.sweep.line').over(3):send {said = 'yes'}")
+      fs.write(path, ([[
+        local one = require("luatrain.sweep.child").start({%q, %q}, %q)
+        local messages, gone = one:receive()
+        assert(not gone and messages[1].said == "yes")
+        messages, gone = one:receive()
+        assert(gone and #messages == 0)
+        require("luatrain.fs").write(%q, "heard")
+      ]]):format(program.path, fs.join(folder, "child.lua"), fs.join(folder, "log"), out))
+      local result = program.run({path}, {with = "%s " .. closed, timeout = 20})
+      assert.equal(0, result.code, result.err)
+      assert.equal("heard", fs.read(out))
+    end
+  end)
+
   it("does not hand its line on to programs that it starts", function()
     local one = start [[
       require("luatrain.core").check(require("luatrain.core").C.lt_line_cling(3))
