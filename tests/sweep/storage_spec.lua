@@ -84,8 +84,8 @@ local function behaves_on(title, open)
 
     it("runs the trials of dead parents again, at once on the same machine", function()
       local a, b = parent "a", parent("b", true)
-      store:enter(study, a)
-      store:enter(study, b)
+      store:heartbeat(study, a)
+      store:heartbeat(study, b)
       local lost, kept = claim(b, 2), claim(a, 1)
       assert.equal(2, store:recover(study, a, 1000))
       assert.equal(0, store:recover(study, a, 1000))
@@ -102,7 +102,7 @@ local function behaves_on(title, open)
     it("waits out the silence of a parent on another machine", function()
       local a, b = parent "a", parent "b"
       b.place, b.pid = "another machine", 1
-      store:enter(study, b)
+      store:heartbeat(study, b)
       claim(b, 1)
       assert.equal(0, store:recover(study, a, 1000))
       assert.equal(1, store:recover(study, a, -1))
@@ -127,7 +127,7 @@ local function behaves_on(title, open)
 
     it("lets go of what a parent ran when it leaves", function()
       local a = parent "a"
-      store:enter(study, a)
+      store:heartbeat(study, a)
       claim(a, 2)
       assert.equal(1, #store:parents(study, 1000))
       store:leave(study, a)
@@ -159,14 +159,20 @@ describe("storage", function()
     teardown(function() if server then server.stop() end end)
     behaves_on("PostgreSQL", function() return storage.open(server.url, {create = true}) end)
 
-    it("outlives a restart of the server", function()
+    it("outlives a restart of the server, whatever is asked next", function()
       local store = storage.open(server.url, {create = true})
       local study = store:make_study("restarted", spec).id
       local a = parent "a"
       local trial = store:exchange(study, a, {claim = 1, target = 1}).claimed[1]
-      server.restart()
-      assert.same({}, store:exchange(study, a, {finished = {ended(trial)}}).foreign)
-      assert.equal("done", store:changes(study, 0)[1].state)
+      local function after_restart(method, ...)
+        server.restart()
+        return store[method](store, study, ...)
+      end
+      after_restart("heartbeat", a)
+      assert.equal(1, #after_restart("parents", 1000))
+      assert.equal(0, after_restart("recover", a, 1000))
+      assert.same({}, after_restart("exchange", a, {finished = {ended(trial)}}).foreign)
+      assert.equal("done", after_restart("changes", 0)[1].state)
       store:close()
     end)
 

@@ -66,12 +66,16 @@ local function born(pid)
 end
 
 -- Names the set of processes whose numbers mean the same as here: this start of this machine, and the
--- namespace of process numbers.
+-- namespace of process numbers. "" where the system does not say.
+local own_place
 local function place()
-  local boot = first_line "/proc/sys/kernel/random/boot_id" or ""
-  local text = ffi.new "char[256]"
-  local n = tonumber(ffi.C.readlink("/proc/self/ns/pid", text, 256))
-  return n > 0 and boot .. " " .. ffi.string(text, n) or ""
+  if not own_place then
+    local boot = first_line "/proc/sys/kernel/random/boot_id" or ""
+    local text = ffi.new "char[256]"
+    local n = tonumber(ffi.C.readlink("/proc/self/ns/pid", text, 256))
+    own_place = n > 0 and boot .. " " .. ffi.string(text, n) or ""
+  end
+  return own_place
 end
 
 --- Facts about this process by which others see whether it lives: {id, host, place, pid, born}.
@@ -84,17 +88,12 @@ end
 
 -- ---- opening ------------------------------------------------------------------------------------
 
--- Runs f(db) as one transaction. Where the server is gone it is tried again for a minute; so f may run
--- more than once, and must do no harm by that.
-function Storage:transaction(f)
+--- Calls f(db); where the server is gone it is tried again for a minute, so f may run more than once, and
+-- must do no harm by that.
+function Storage:with(f)
   local db, deadline = self.db, C.lt_time() + 60
   while true do
-    local ok, result = pcall(function()
-      db:begin()
-      local r = f(db)
-      db:commit()
-      return r
-    end)
+    local ok, result = pcall(f, db)
     if ok then return result end
     db:rollback()
     local again = db:lost_connection() and C.lt_time() < deadline and C.lt_signal_pending() == 0
@@ -103,16 +102,20 @@ function Storage:transaction(f)
   end
 end
 
--- A query outside transactions, tried again in the same way.
-function Storage:query(sql, ...)
+--- Calls f(db) as one transaction, tried again where the server was gone. Returns what f does.
+function Storage:transaction(f)
+  return self:with(function(db)
+    db:begin()
+    local result = f(db)
+    db:commit()
+    return result
+  end)
+end
+
+-- The rows of one query outside transactions.
+local function query(self, sql, ...)
   local arguments, n = {...}, select("#", ...)
-  local deadline = C.lt_time() + 60
-  while true do
-    local ok, rows = pcall(self.db.query, self.db, sql, unpack(arguments, 1, n))
-    if ok then return rows end
-    if not self.db:lost_connection() or C.lt_time() > deadline then error(rows, 0) end
-    ffi.C.usleep(250000)
-  end
+  return self:with(function(db) return (db:query(sql, unpack(arguments, 1, n))) end)
 end
 
 -- Whether the tables are there; refuses those of another version of luatrain.
@@ -166,13 +169,14 @@ function Storage:close() self.db:close() end
 --- Names of the studies in this storage, a sorted list.
 function Storage:names()
   local names = {}
-  for i, row in ipairs(self:query "SELECT name FROM luatrain_studies ORDER BY name") do names[i] = row[1] end
+  local rows = query(self, "SELECT name FROM luatrain_studies ORDER BY name")
+  for i, row in ipairs(rows) do names[i] = row[1] end
   return names
 end
 
 --- A study by name: {id, name, spec (decoded), next}; nil where there is none.
 function Storage:study(name)
-  local row = self:query("SELECT id, name, spec, next FROM luatrain_studies WHERE name = ?", name)[1]
+  local row = query(self, "SELECT id, name, spec, next FROM luatrain_studies WHERE name = ?", name)[1]
   return row and {id = row[1], name = row[2], spec = json.decode(row[3]), next = row[4]}
 end
 
@@ -230,13 +234,9 @@ end
 --- The trials that were changed after the change of that number (0: all), in order of their numbers, as
 -- tables of the columns' names; and the number of the newest change among them.
 function Storage:changes(study, since)
-  local rows
-  if since == 0 then
-    rows = self:query("SELECT " .. COLUMNS .. " FROM luatrain_trials WHERE study = ? ORDER BY number", study)
-  else
-    rows = self:query("SELECT " .. COLUMNS .. " FROM luatrain_trials WHERE study = ? AND change > ? "
-      .. "ORDER BY number", study, since)
-  end
+  local all = "SELECT " .. COLUMNS .. " FROM luatrain_trials WHERE study = ?"
+  local rows = since == 0 and query(self, all .. " ORDER BY number", study)
+    or query(self, all .. " AND change > ? ORDER BY number", study, since)
   local newest = since
   for i, row in ipairs(rows) do
     rows[i] = named(row)
@@ -248,31 +248,25 @@ end
 --- The parents of a study that are alive, or not known to be dead: {id, host, pid, age (seconds since they
 -- were heard of)}.
 function Storage:parents(study, grace)
-  local living = {}
-  local now = self.db:now()
-  for _, row in ipairs(self:query("SELECT id, host, place, pid, born, heartbeat FROM luatrain_parents "
-    .. "WHERE study = ? ORDER BY id", study)) do
-    local one = {id = row[1], host = row[2], place = row[3], pid = row[4], born = row[5],
-      age = now - row[6]}
-    if not storage.is_dead(one, grace) then living[#living + 1] = one end
-  end
-  return living
+  return self:with(function(db)
+    local living, now = {}, db:now()
+    for _, row in ipairs(db:query("SELECT id, host, place, pid, born, heartbeat FROM luatrain_parents "
+      .. "WHERE study = ? ORDER BY id", study)) do
+      local one = {id = row[1], host = row[2], place = row[3], pid = row[4], born = row[5],
+        age = now - row[6]}
+      if not storage.is_dead(one, grace) then living[#living + 1] = one end
+    end
+    return living
+  end)
 end
 
 --- Whether a parent is gone: at once where it ran among the same processes, else when it has been silent for
 -- `grace` seconds.
 function storage.is_dead(parent, grace)
-  if parent.place ~= "" and parent.place == storage.place() then
+  if parent.place ~= "" and parent.place == place() then
     return born(parent.pid) ~= parent.born
   end
   return parent.age > grace
-end
-
-local own_place
---- The name of this set of processes, see above; computed once.
-function storage.place()
-  own_place = own_place or place()
-  return own_place
 end
 
 for name, f in pairs(require "luatrain.sweep.storage_write") do Storage[name] = f end

@@ -26,24 +26,13 @@ end
 
 -- ---- parents ------------------------------------------------------------------------------------
 
---- Enters a parent (from storage.identity) as one that runs the study.
-function methods:enter(study, parent)
-  self:transaction(function(db)
-    db:query("INSERT INTO luatrain_parents (id, study, host, place, pid, born, heartbeat) "
-      .. "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", parent.id, study, parent.host,
-      parent.place, parent.pid, parent.born, db:now())
-  end)
-end
-
---- Says that a parent lives.
+--- Says that a parent (from storage.identity) runs the study and lives: at first, now and then, and also when
+-- others have taken it for dead meanwhile.
 function methods:heartbeat(study, parent)
   self:transaction(function(db)
-    local _, changed = db:query("UPDATE luatrain_parents SET heartbeat = ? WHERE id = ?", db:now(), parent.id)
-    if changed == 0 then  -- it was taken for dead
-      db:query("INSERT INTO luatrain_parents (id, study, host, place, pid, born, heartbeat) "
-        .. "VALUES (?, ?, ?, ?, ?, ?, ?)", parent.id, study, parent.host, parent.place, parent.pid,
-        parent.born, db:now())
-    end
+    db:query("INSERT INTO luatrain_parents (id, study, host, place, pid, born, heartbeat) "
+      .. "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat",
+      parent.id, study, parent.host, parent.place, parent.pid, parent.born, db:now())
   end)
 end
 
@@ -77,19 +66,18 @@ end
 --- Lets the trials of dead parents wait to be run again. grace: seconds of silence after which a parent of
 -- another machine counts as dead. Returns how many trials.
 function methods:recover(study, parent, grace)
-  local count = 0
-  if #dead_owners(self.db, study, parent, grace) == 0 then return 0 end
-  self:transaction(function(db)
-    count = 0
-    local change = next_change(db, study)
-    for _, owner in ipairs(dead_owners(db, study, parent, grace)) do
+  local function owners(db) return dead_owners(db, study, parent, grace) end
+  if #self:with(owners) == 0 then return 0 end
+  return self:transaction(function(db)
+    local change, count = next_change(db, study), 0
+    for _, owner in ipairs(owners(db)) do
       local _, changed = db:query("UPDATE luatrain_trials SET state = 'waiting', owner = NULL, change = ? "
         .. "WHERE study = ? AND state = 'running' AND owner = ?", change, study, owner)
       db:query("DELETE FROM luatrain_parents WHERE id = ?", owner)
       count = count + changed
     end
+    return count
   end)
-  return count
 end
 
 -- ---- trials -------------------------------------------------------------------------------------
