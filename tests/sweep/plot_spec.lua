@@ -1,14 +1,12 @@
 -- Pictures of a study, and the page that holds them.
+local command = require "sweep.command"
 local files = require "sweep.files"
 local fs = require "luatrain.fs"
 local gnuplot = require "luatrain.report.gnuplot"
 local json = require "luatrain.json"
 local program = require "program"
 
-local function sweep(folder, ...)
-  local result = program.run({"sweep", ...}, {directory = folder, timeout = 100})
-  return result
-end
+local sweep = command.run
 
 -- Width and height of a PNG file, and whether it shows more than one colour.
 local function size_of(path)
@@ -68,6 +66,30 @@ describe("plots of a sweep", function()
     -- Elsewhere, if wanted.
     assert.equal(0, sweep(folder, path, "plot", "--out", "there").code)
     assert.is_true(fs.exists(fs.join(folder, "there/index.html")))
+  end)
+
+  it("of a large study miss neither its best trial nor a rare parameter", function()
+    local folder_of = program.folder()
+    local store = require("luatrain.sweep.storage").open(fs.join(folder_of, "study.db"), {create = true})
+    local id = store:make_study("large", {directions = {"minimize"}, objective = "function"}).id
+    local me = require("luatrain.sweep.storage").identity()
+    local claimed = store:exchange(id, me, {claim = 2500, target = 2500}).claimed
+    for i, trial in ipairs(claimed) do
+      local rare = i == 1301
+      trial.state, trial.values, trial.reports = "done", {rare and 1 or 2 + i}, '{"1":3}'
+      trial.params = ('{"x":%d%s}'):format(i, rare and ',"rare":0.5' or "")
+      trial.distributions = '{"x":{"kind":"integer","low":1,"high":2500}'
+        .. (rare and ',"rare":{"kind":"float","low":0,"high":1}}' or "}")
+    end
+    store:exchange(id, me, {finished = claimed})
+    local study = require("luatrain.sweep.study").find(store, "large")
+    study:refresh()
+    local written = require("luatrain.sweep.plot").write(study, fs.join(folder_of, "report"))
+    store:close()
+    assert.equal(6, #written)
+    local page = fs.read(fs.join(folder_of, "report/index.html"))
+    assert.is_truthy(page:find("2500 trials are done", 1, true))
+    assert.is_truthy(page:find("<td>1300</td>", 1, true), "the best trial stands in the table")
   end)
 
   it("show a Pareto front", function()

@@ -2,6 +2,7 @@
 -- a line for each trial that ended.
 local core = require "luatrain.core"
 local journal = require "luatrain.train.journal"
+local last_report = require("luatrain.sweep.seen").last_report
 local C = core.C
 
 local display = {}
@@ -34,13 +35,6 @@ function display.values(values)
   local parts = {}
   for i, value in ipairs(values or {}) do parts[i] = ("%.6g"):format(value) end
   return table.concat(parts, ", ")
-end
-
--- The step of a record's last report, and its value.
-local function last_report(record)
-  local step
-  for s in pairs(record.reports) do step = math.max(step or s, s) end
-  return step, step and record.reports[step]
 end
 
 --- A finished trial as one line.

@@ -2,6 +2,7 @@
 -- as PNG files, and together on one page.
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
+local last_report = require("luatrain.sweep.seen").last_report
 local space = require "luatrain.sweep.space"
 local tables = require "luatrain.sweep.tables"
 
@@ -17,26 +18,19 @@ local function thinned(list)
   return few
 end
 
-local function done_trials(study)
+local function trials_in(study, state)
   local list = {}
   for _, record in ipairs(study.history.trials) do
-    if record.state == "done" then list[#list + 1] = record end
+    if record.state == state then list[#list + 1] = record end
   end
   return list
 end
 
--- The last report of a trial that was pruned; nil where there is none.
-local function last_report(record)
-  local last
-  for step in pairs(record.reports) do last = math.max(last or step, step) end
-  local value = last and record.reports[last]
-  return value == value and value or nil
-end
-
--- What a trial came to: its objective, or where it was pruned its last report.
+-- What a trial came to: its objective, or where it was pruned its last report; nil where that is no number.
 local function value_of(record)
   if record.state == "done" then return record.values[1] end
-  return record.state == "pruned" and last_report(record) or nil
+  local _, value = last_report(record)
+  return record.state == "pruned" and value == value and value or nil
 end
 
 -- Values with the worst tenth of them set to its edge: far-off ones would hide the others' differences.
@@ -54,8 +48,8 @@ end
 -- Points of the pruned trials by their last report: place(record) says where, nil leaves one out.
 local function pruned_series(study, place)
   local series = {name = "pruned, last report", places = {}, values = {}, colour = "#c8c8c8"}
-  for _, record in ipairs(study.history.trials) do
-    local value = record.state == "pruned" and last_report(record)
+  for _, record in ipairs(thinned(trials_in(study, "pruned"))) do
+    local value = value_of(record)
     local at = value and place(record)
     if at then
       table.insert(series.places, at)
@@ -66,26 +60,28 @@ local function pruned_series(study, place)
   return series
 end
 
-local function history_panel(panel, study, records, name)
-  local places, values, front = {}, {}, {places = {}, values = {}, name = "best so far"}
-  local maximize = study.history.directions[1] == "maximize"
-  for i, record in ipairs(records) do
-    local value = record.values[1]
-    places[i], values[i] = record.number, value
-    local best = front.values[i - 1]
-    front.places[i] = record.number
-    front.values[i] = best and (maximize and math.max(best, value) or math.min(best, value)) or value
+local function history_panel(panel, study, name)
+  local better = study.history.directions[1] == "maximize" and math.max or math.min
+  local best, points = nil, {}
+  for i, record in ipairs(trials_in(study, "done")) do
+    best = better(best or record.values[1], record.values[1])
+    points[i] = {record.number, record.values[1], best}
   end
-  return panel.points({pruned_series(study, function(record) return record.number end),
-    {name = name, places = places, values = values, colour = "#0072B2"}},
+  local all = {name = name, places = {}, values = {}, colour = "#0072B2"}
+  local front = {name = "best so far", places = {}, values = {}}
+  for i, point in ipairs(thinned(points)) do
+    all.places[i], front.places[i] = point[1], point[1]
+    all.values[i], front.values[i] = point[2], point[3]
+  end
+  return panel.points({pruned_series(study, function(record) return record.number end), all},
     {title = "history", x = "trial", y = name, lines = {front}})
 end
 
--- Reports over steps, of at most forty trials: the pruned ones, too.
+-- Reports over steps, of the latest forty trials: the pruned ones, too.
 local function reports_panel(panel, study, name)
-  local series = {}
-  for _, record in ipairs(study.history.trials) do
-    local steps = {}
+  local series, trials = {}, study.history.trials
+  for k = #trials, 1, -1 do
+    local steps, record = {}, trials[k]
     for step, value in pairs(record.reports) do
       if value == value then steps[#steps + 1] = step end
     end
@@ -95,17 +91,18 @@ local function reports_panel(panel, study, name)
       for i, step in ipairs(steps) do values[i] = record.reports[step] end
       series[#series + 1] = {places = steps, values = values,
         colour = record.state == "done" and "#0072B2" or record.state == "pruned" and "#E69F00" or "#9a9a9a"}
+      if #series == 40 then break end
     end
   end
   if #series == 0 then return nil end
-  while #series > 40 do table.remove(series, 1) end
   return panel.curves(series, {title = "reports (blue: done, orange: pruned)", x = "step", y = name})
 end
 
--- The distribution that most trials had for a parameter: the last one's.
-local function last_distribution(records, name)
-  for i = #records, 1, -1 do
-    if records[i].distributions[name] then return records[i].distributions[name] end
+-- The distribution of the last trial that has a parameter; a study that was changed may have several.
+local function last_distribution(study, name)
+  local trials = study.history.trials
+  for i = #trials, 1, -1 do
+    if trials[i].distributions[name] then return trials[i].distributions[name] end
   end
 end
 
@@ -128,21 +125,23 @@ end
 
 local function parallel_panel(panel, study, name)
   local names, axes, distributions, rows, values = tables.names(study), {}, {}, {}, {}
-  local records = thinned(study.history.trials)
+  if #names < 2 then return nil end
   for k, one in ipairs(names) do
-    distributions[k] = last_distribution(records, one)
+    distributions[k] = last_distribution(study, one)
     axes[k] = axis_of(distributions[k], one)
   end
-  if #names < 2 then return nil end
-  for _, record in ipairs(records) do
-    local value, places = value_of(record), {}
+  local valued = {}
+  for _, record in ipairs(study.history.trials) do
+    if value_of(record) then valued[#valued + 1] = record end
+  end
+  for i, record in ipairs(thinned(valued)) do
+    local places = {}
     for k, one in ipairs(names) do
       local at, d = record.params[one], distributions[k]
       places[k] = at ~= nil and space.contains(d, at) and space.to_unit(d, at) or 0 / 0
     end
-    if value then
-      rows[#rows + 1], values[#values + 1] = {places = places, value = value}, value
-    end
+    values[i] = value_of(record)
+    rows[i] = {places = places, value = values[i]}
   end
   local maximize = study.history.directions[1] == "maximize"
   for i, shade in ipairs(clipped(values, maximize)) do rows[i].shade = shade end
@@ -155,7 +154,7 @@ local function parallel_panel(panel, study, name)
 end
 
 local function slice_panel(panel, study, records, name, objective)
-  local d = last_distribution(records, name)
+  local d = last_distribution(study, name)
   local places, values, shades = {}, {}, {}
   local function place(record)
     local value = record.params[name]
@@ -185,7 +184,7 @@ local function importance_panel(panel, study)
   local names, shares = {}, {}
   for i, one in ipairs(list) do names[i], shares[i] = one.name, one.importance end
   return panel.bars(names, {{values = shares}}, {title = "importance", y = "share", from = 0,
-    to = 1, format = "%.2f", rotate = #names > 6}), list
+    to = 1, format = "%.2f", rotate = #names > 6})
 end
 
 local function pareto_panel(panel, study, records, names)
@@ -209,7 +208,7 @@ local function best_table(web, study)
   for _, name in ipairs(names) do header[#header + 1] = name end
   local list = study:best()
   if #study.history.directions == 1 then
-    list = done_trials(study)
+    list = trials_in(study, "done")
     local sign = study.history.directions[1] == "maximize" and -1 or 1
     table.sort(list, function(a, b)
       if a.values[1] ~= b.values[1] then return a.values[1] * sign < b.values[1] * sign end
@@ -231,19 +230,17 @@ end
 
 -- What is drawn: a list of {file, panels, title, shows, columns}.
 local function pictures_of(panel, study)
-  local objectives, records = tables.objectives(study), thinned(done_trials(study))
+  local objectives, records = tables.objectives(study), thinned(trials_in(study, "done"))
   local slices, pictures = {}, {}
-  for _, name in ipairs(tables.names(study)) do
-    if last_distribution(records, name) then
-      slices[#slices + 1] = slice_panel(panel, study, records, name, objectives[1])
-    end
+  for i, name in ipairs(tables.names(study)) do
+    slices[i] = slice_panel(panel, study, records, name, objectives[1])
   end
   local function add(file, panels, shows, options)
     if #panels > 0 then
       pictures[#pictures + 1] = {file = file, panels = panels, shows = shows, options = options or {}}
     end
   end
-  add("history.png", {history_panel(panel, study, records, objectives[1])}, "Objective of each trial.",
+  add("history.png", {history_panel(panel, study, objectives[1])}, "Objective of each trial.",
     {width = 900, height = 450})
   add("reports.png", {reports_panel(panel, study, objectives[1])}, "What trials reported, step by step.",
     {width = 900, height = 450})
@@ -252,7 +249,7 @@ local function pictures_of(panel, study)
     .. "Pruned ones count by their last report.", {width = 1000, height = 500})
   add("slices.png", slices, "Objective over each parameter; darker trials came later, grey ones were "
     .. "pruned.")
-  add("importance.png", {(importance_panel(panel, study))},
+  add("importance.png", {importance_panel(panel, study)},
     "How much each parameter mattered for reaching the best values.",
     {width = 700, height = 420})
   add("pareto.png", {pareto_panel(panel, study, records, objectives)}, "Trials and the Pareto front.",
@@ -263,7 +260,7 @@ end
 --- Draws all pictures of a study into a folder and writes index.html, which holds them. Returns the paths
 -- that were written. Raises where no trial is done, or where gnuplot is missing.
 function plot.write(study, folder)
-  if #done_trials(study) == 0 then
+  if #trials_in(study, "done") == 0 then
     failure.raise("run", "plot: no trial of study %s is done", study.name)
   end
   local report = require "luatrain.report"

@@ -5,6 +5,7 @@ local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local journal = require "luatrain.train.journal"
+local last_report = require("luatrain.sweep.seen").last_report
 
 local tables = {}
 
@@ -76,9 +77,7 @@ local function row_of(study, record, names)
   local row = {cell(record.number), record.state}
   for i = 1, #tables.objectives(study) do row[#row + 1] = cell(record.values and record.values[i]) end
   for _, name in ipairs(names) do row[#row + 1] = cell(record.params[name]) end
-  local steps
-  for step in pairs(record.reports) do steps = math.max(steps or step, step) end
-  row[#row + 1] = cell(steps)
+  row[#row + 1] = cell((last_report(record)))
   row[#row + 1] = cell(record.attempt)
   row[#row + 1] = record.finished and record.started
     and ("%.3f"):format(record.finished - record.started) or ""
@@ -132,7 +131,8 @@ end
 
 -- ---- status -------------------------------------------------------------------------------------
 
---- Facts about a study: {name, storage, trials, counts, parents, best, mean_seconds}.
+--- Facts about a study: {name, storage, trials (wanted: what its file says, or more where it was extended),
+-- counts, parents, best, mean_seconds}.
 function tables.status(study, spec, grace)
   local sum, n = 0, 0
   for _, record in ipairs(study.history.trials) do
@@ -143,7 +143,8 @@ function tables.status(study, spec, grace)
   local best, parents = {}, study.storage:parents(study.id, grace)
   for i, record in ipairs(study:best()) do best[i] = tables.plain(record) end
   for i, one in ipairs(parents) do parents[i] = {host = one.host, pid = one.pid, age = one.age} end
-  return {name = study.name, storage = study.storage.path, trials = spec.trials, counts = study:counts(),
+  local trials = math.max(require("luatrain.sweep.file").trials(spec), #study.history.trials)
+  return {name = study.name, storage = study.storage.path, trials = trials, counts = study:counts(),
     parents = json.array(parents), best = json.array(best), mean_seconds = n > 0 and sum / n or nil}
 end
 
