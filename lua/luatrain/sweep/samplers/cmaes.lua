@@ -213,7 +213,7 @@ function cmaes.new(given)
   if type(self.pruned) ~= "boolean" then
     core.fail("cmaes: pruned is %s, want true or false", tostring(self.pruned))
   end
-  self.seen, self.random = seen_of.new(), random.new { seed = self.seed }
+  self.seen = seen_of.new()
   return setmetatable(self, Cmaes)
 end
 
@@ -275,8 +275,6 @@ function Cmaes:relative(history, number, known)
 end
 
 --- A value at random, for choices and for parameters that not every trial has.
-function Cmaes:independent(history, number, name, d)
-  return self.random:independent(history, number, name, d)
-end
+Cmaes.independent = random.independent
 
 return cmaes

@@ -8,8 +8,8 @@
 -- the last name (alphabetically) fastest. seed = 0.
 --
 -- Trial number k gets combination k. Beyond the last one come those whose trials failed, and then all of
--- them again; `count` tells how many there are. Parameters that are not in the declared space are drawn at
--- random.
+-- them again (a recipe's, which would come to the same, at random between them). A study without a number of
+-- trials ends with the last one. Parameters that are not in the declared space are drawn at random.
 local core = require "luatrain.core"
 local options = require "luatrain.options"
 local draw = require "luatrain.sweep.draw"
@@ -30,7 +30,6 @@ function grid.new(given)
   if type(self.shuffle) ~= "boolean" then
     core.fail("grid: shuffle is %s, want true or false", tostring(self.shuffle))
   end
-  self.random = random.new { seed = self.seed }
   return setmetatable(self, Grid)
 end
 
@@ -96,7 +95,7 @@ local function plan_of(self, known)
   return plan
 end
 
---- The number of combinations of a declared space.
+--- The number of combinations of a declared space: how many trials a study has that does not say it.
 function Grid:count(known)
   return plan_of(self, known).count
 end
@@ -135,8 +134,6 @@ function Grid:relative(history, number, known)
 end
 
 --- A value at random, for a parameter outside of the declared space.
-function Grid:independent(history, number, name, d)
-  return self.random:independent(history, number, name, d)
-end
+Grid.independent = random.independent
 
 return grid

@@ -17,9 +17,11 @@ function Random:relative()
   return {}
 end
 
---- A value that depends on the seed, the trial's number and the parameter's name only.
+--- A value that depends on the seed, the trial's number and the parameter's name only. Other samplers, which
+-- have a seed as well, borrow this method for parameters that they do not draw together.
 function Random:independent(_, number, name, d)
   return space.from_unit(d, draw.stream(self.seed, number, name):uniform())
 end
+random.independent = Random.independent
 
 return random

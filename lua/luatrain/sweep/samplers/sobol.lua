@@ -100,7 +100,6 @@ function sobol.new(given)
   if type(self.scramble) ~= "boolean" then
     core.fail("sobol: scramble is %s, want true or false", tostring(self.scramble))
   end
-  self.random = random.new { seed = self.seed }
   return setmetatable(self, Sobol)
 end
 
@@ -115,8 +114,6 @@ function Sobol:relative(_, number, known)
 end
 
 --- A value at random, for a parameter outside of the declared space.
-function Sobol:independent(history, number, name, d)
-  return self.random:independent(history, number, name, d)
-end
+Sobol.independent = random.independent
 
 return sobol

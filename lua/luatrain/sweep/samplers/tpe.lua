@@ -25,6 +25,7 @@ local pareto = require "luatrain.sweep.pareto"
 local seen_of = require "luatrain.sweep.seen"
 local space = require "luatrain.sweep.space"
 local parzen = require "luatrain.sweep.samplers.parzen"
+local random = require "luatrain.sweep.samplers.random"
 
 local Tpe = {}
 Tpe.__index = Tpe
@@ -221,9 +222,7 @@ end
 function Tpe:independent(history, number, name, d)
   local seen = self.seen:update(history)
   if space.is_single(d) then return space.values(d)[1] end
-  if seen.count < self.startup then
-    return space.from_unit(d, draw.stream(self.seed, number, name):uniform())
-  end
+  if seen.count < self.startup then return random.independent(self, history, number, name, d) end
   return suggest(self, history, number, { name }, { [name] = d })[name]
 end
 
