@@ -6,6 +6,7 @@
 -- server restarts, transactions are tried again for a minute (see luatrain.sweep.storage).
 local ffi = require "ffi"
 local failure = require "luatrain.failure"
+local library = require "luatrain.sweep.library"
 
 local postgres = {}
 
@@ -39,19 +40,8 @@ local IDLE = 0
 local SQLSTATE = string.byte "C"
 local NUMBERS = {[20] = true, [21] = true, [23] = true, [700] = true, [701] = true, [1700] = true}
 
-local library
-local function C()
-  if library then return library end
-  for _, name in ipairs {"libpq.so.5", "pq"} do
-    local ok, found = pcall(ffi.load, name)
-    if ok then
-      library = found
-      return library
-    end
-  end
-  failure.raise("io", "a study on a server needs PostgreSQL's client library, which is not installed "
-    .. "(package libpq5)")
-end
+local C = library.on_demand({"libpq.so.5", "pq"},
+  "a study on a server needs PostgreSQL's client library, which is not installed (package libpq5)")
 
 --- True where the library is installed.
 function postgres.available() return (pcall(C)) end

@@ -10,6 +10,7 @@
 local ffi = require "ffi"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
+local library = require "luatrain.sweep.library"
 
 local sqlite = {}
 
@@ -50,19 +51,8 @@ local COPY = ffi.cast("intptr_t", -1)  -- SQLITE_TRANSIENT: SQLite copies the te
 -- Written into the header of our files (PRAGMA application_id), so that others are recognised.
 local APPLICATION = 0x4c547377
 
-local library
-local function C()
-  if library then return library end
-  local names = {"libsqlite3.so.0", "sqlite3"}
-  for _, name in ipairs(names) do
-    local ok, found = pcall(ffi.load, name)
-    if ok then
-      library = found
-      return library
-    end
-  end
-  failure.raise("io", "a study in a file needs SQLite, which is not installed (package libsqlite3-0)")
-end
+local C = library.on_demand({"libsqlite3.so.0", "sqlite3"},
+  "a study in a file needs SQLite, which is not installed (package libsqlite3-0)")
 
 --- True where the library is installed.
 function sqlite.available() return (pcall(C)) end
