@@ -25,14 +25,18 @@ function process.which(name)
   end
 end
 
-local function start(job)
-  local argv = job.argv
-  local array = ffi.new("const char *[?]", #argv + 1)
-  local anchors = {}
-  for i, word in ipairs(argv) do
+--- A list of words as C takes a program's arguments, and a table that keeps them alive while it lives.
+function process.argv(words)
+  local array, anchors = ffi.new("const char *[?]", #words + 1), {}
+  for i, word in ipairs(words) do
     anchors[i] = tostring(word)
     array[i - 1] = anchors[i]
   end
+  return array, anchors
+end
+
+local function start(job)
+  local array, anchors = process.argv(job.argv)
   local handle = ffi.gc(ffi.new "lt_process", C.lt_process_kill)
   check(C.lt_process_start(handle, array, job.directory, job.log, job.timeout or 0))
   anchors[1] = anchors[1] or ""  -- keeps the words alive until here

@@ -3,6 +3,7 @@ local ffi = require "ffi"
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local line = require "luatrain.sweep.line"
+local process = require "luatrain.process"
 local C, check = core.C, core.check
 
 local child = {}
@@ -19,15 +20,11 @@ end
 
 --- Starts a process (argv: a list of words) whose output goes to `log`.
 function child.start(argv, log)
-  local array, words = ffi.new("const char *[?]", #argv + 1), {}
-  for i, word in ipairs(argv) do
-    words[i] = tostring(word)
-    array[i - 1] = words[i]
-  end
+  local array, words = process.argv(argv)
   local handle, out = ffi.gc(ffi.new "lt_process", C.lt_process_kill), ffi.new "int32_t[1]"
   check(C.lt_process_start_talking(handle, array, nil, log, 0, out))
   words[1] = words[1] or ""  -- keeps the words alive until here
-  return setmetatable({handle = handle, line = line.over(out[0]), log = log, messages = {}}, Child)
+  return setmetatable({handle = handle, line = line.over(out[0]), log = log}, Child)
 end
 
 --- Sends a message; false where the process is gone.
@@ -51,23 +48,22 @@ end
 -- exit code or the signal.
 function Child:finish(seconds)
   self.line:close()
-  local array, index = ffi.new("lt_process *[1]", {self.handle}), ffi.new "int32_t[1]"
-  if self.handle.state == C.LT_PROCESS_RUNNING then check(C.lt_process_wait(index, array, 1, seconds)) end
+  process.running(self.handle, seconds)
   self:kill()
   return self.handle.state == C.LT_PROCESS_EXITED and "exited" or "killed", self.handle.code
 end
 
 --- Whether it has ended, without waiting; for those that have said all they had to say.
-function Child:has_left()
-  local array, index = ffi.new("lt_process *[1]", {self.handle}), ffi.new "int32_t[1]"
-  check(C.lt_process_wait(index, array, 1, 0))
-  return self.handle.state ~= C.LT_PROCESS_RUNNING
-end
+function Child:has_left() return not process.running(self.handle) end
 
 --- The last line of its output that says something, or nil.
 function Child:last_words()
-  local ok, text = pcall(fs.read, self.log)
-  return ok and text:sub(-4096):match "([^\n]*%S[^\n]*)%s*$" or nil
+  local file = io.open(self.log)
+  if not file then return nil end
+  file:seek("set", math.max(0, file:seek "end" - 4096))
+  local text = file:read "*a"
+  file:close()
+  return text:match "([^\n]*%S[^\n]*)%s*$"
 end
 
 --- Removes an empty log, so that only trials that said something leave one.

@@ -2,7 +2,7 @@
 --
 --   parent -> child  {"begin": {...}}   {"value": n}   {"prune": true}   {"error": "..."}
 --   child -> parent  {"suggest": name, "distribution": "..."}   {"report": value, "step": n}
---                    {"done": [...]}   {"pruned": true}   {"failed": "...", "kind": "..."}
+--                    {"done": [...]}   {"pruned": true}   {"failed": "...", "code": n}
 --
 -- Numbers that are not finite travel as texts ("nan").
 local ffi = require "ffi"
