@@ -116,8 +116,9 @@ function commands.run.run(path, options)
   local store = require("luatrain.sweep.storage").open(options.storage, {create = true})
   local study = require("luatrain.sweep.study").open(store, spec.name, spec)
   study.sampler, study.pruner = sampler, pruner
+  local target = options.trials > 0 and options.trials or files.trials(spec)
   require("luatrain.sweep.runner").new({study = study, folder = options.folder, parallel = options.parallel,
-    target = options.trials > 0 and options.trials or spec.trials, threads = threads, pin = options.pin,
+    target = target, threads = threads, pin = options.pin,
     timeout = options.timeout > 0 and options.timeout or spec.timeout or 0, retries = options.retries,
     grace = options.grace, max_failures = options.max_failures,
     display = require("luatrain.sweep.display").new {quiet = options.quiet}}):run()

@@ -8,9 +8,9 @@
 --     objective = "val_accuracy",             -- a metric of the history, or a list of them
 --     direction = "maximize",                 -- or "minimize" (default), or a list of both
 --     sampler = "tpe", pruner = "asha",       -- or {name = "tpe", startup = 20}; default tpe and none
---     trials = 40,                            -- in all; default 100
+--     trials = 40,                            -- in all; default 100, for sampler = "grid" all points
 --     timeout = 3600,                         -- no new trials after so many seconds of one run
---     trial_timeout = 600,                    -- a trial that takes longer has failed
+--     trial_timeout = 600,                    -- seconds; a trial that takes longer has failed
 --     take = "best",                          -- the objective's value: of the best epoch, or of the "last"
 --     seed = 1,
 --     slurm = {partition = "gpu", time = "2:00:00", cpus_per_task = 4},    -- for --slurm
@@ -109,10 +109,11 @@ local function check_directions(path, source, objectives)
   return directions
 end
 
-local function check_number(path, source, name, least)
+local function check_number(path, source, name, least, whole)
   local value = source[name]
-  if value ~= nil and not (value >= least) then
-    failure.raise("config", "%s: %s is %s, wanted at least %g", path, name, tostring(value), least)
+  if value ~= nil and not (value >= least and (not whole or value % 1 == 0)) then
+    failure.raise("config", "%s: %s is %s, wanted a %snumber of at least %g", path, name, tostring(value),
+      whole and "whole " or "", least)
   end
 end
 
@@ -203,13 +204,14 @@ function file.load(path, options)
   spec.directions = check_directions(path, source, spec.objectives)
   spec.space, spec.settings = flat(source.space, {}, ""), flat(source.settings or {}, {}, "")
   if spec.space then failure.wrap("config", path .. ": ", space.check, spec.space, "space") end
-  for name, least in pairs {trials = 1, timeout = 0, trial_timeout = 0, seed = 0} do
-    check_number(path, source, name, least)
-  end
+  check_number(path, source, "trials", 1, true)
+  check_number(path, source, "seed", 0, true)
+  check_number(path, source, "timeout", 0)
+  check_number(path, source, "trial_timeout", 0)
   if spec.take and spec.take ~= "best" and spec.take ~= "last" then
     failure.raise("config", "%s: take is '%s', wanted best or last", path, spec.take)
   end
-  spec.trials, spec.seed = source.trials or 100, source.seed or 1
+  spec.seed = source.seed or 1
   if spec.recipe then
     spec.recipe = recipe_path(path, spec.recipe)
     spec.command = spec.command or "train"
@@ -218,13 +220,24 @@ function file.load(path, options)
   return spec
 end
 
---- The sampler and the pruner of a spec.
+--- The sampler and the pruner of a spec. What they cannot do with it is told here, before any trial.
 function file.tools(spec)
+  local where = spec.path .. ": "
   local function make(what, default)
-    return failure.wrap("config", spec.path .. ": ", require("luatrain.sweep." .. what .. "s").make,
+    return failure.wrap("config", where, require("luatrain.sweep." .. what .. "s").make,
       spec[what] or default, {seed = spec.seed})
   end
-  return make("sampler", "tpe"), make("pruner", "none")
+  local sampler, pruner = make("sampler", "tpe"), make("pruner", "none")
+  failure.wrap("config", where, sampler.relative, sampler,
+    {trials = {}, directions = spec.directions, version = 0}, 0, spec.space)
+  return sampler, pruner
+end
+
+--- How many trials a study shall have: what its file says, else the points of its grid, else 100.
+function file.trials(spec)
+  if spec.trials then return spec.trials end
+  local sampler = file.tools(spec)
+  return sampler.count and sampler:count(spec.space) or 100
 end
 
 return file

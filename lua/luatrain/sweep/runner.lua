@@ -82,7 +82,8 @@ local function launch(self, record)
     one:send {begin = message}
   end
   one.record, one.slot, one.began, one.oom_kills = record, slot, C.lt_time(), child.oom_kills()
-  one.deadline = self.study.spec.trial_timeout and one.began + self.study.spec.trial_timeout
+  local limit = self.study.spec.trial_timeout or 0
+  one.deadline = limit > 0 and one.began + limit
   self.running[#self.running + 1] = one
   self.display:trial_started(record)
 end
@@ -137,11 +138,10 @@ end
 -- stops the sweep, and the trial waits.
 local function settle(self, one)
   local record, outcome = one.record, one.outcome
-  local params, distributions, reports = studies.texts(record)
-  local entry = {number = record.number, attempt = record.attempt, lost = record.lost, record = record,
-    state = outcome.state, values = outcome.values, params = params, distributions = distributions,
-    reports = reports, message = outcome.message and line.clean(outcome.message),
-    seconds = C.lt_time() - one.began}
+  local entry = studies.texts(record)
+  entry.lost, entry.record, entry.state, entry.values = record.lost, record, outcome.state, outcome.values
+  entry.message = outcome.message and line.clean(outcome.message)
+  entry.seconds = C.lt_time() - one.began
   if outcome.fatal and not self.stopping then
     failure.raise("config", "%s: %s", self.study.spec.path, outcome.message)
   elseif outcome.state == "lost" or outcome.fatal then
@@ -227,18 +227,10 @@ local function updates(self)
     local record = one.record
     if record.dirty then
       record.dirty = false
-      local params, distributions, reports = studies.texts(record)
-      list[#list + 1] = {number = record.number, attempt = record.attempt, params = params,
-        distributions = distributions, reports = reports}
+      list[#list + 1] = studies.texts(record)
     end
   end
   return list
-end
-
-local function held_numbers(self)
-  local held = {}
-  for number in pairs(self.study.held) do held[number] = true end
-  return held
 end
 
 -- Tells people what was recorded, and stops where going on makes no sense.
@@ -264,22 +256,13 @@ local function announce(self, entries, lost, foreign)
   end
 end
 
--- For a recipe, all parameters are drawn, and stored, before the trial begins: an attempt that is killed goes
--- on from its checkpoint with the same ones.
-local function draw_all(self, record)
-  self.study:suggest_all(record)
-  local params, distributions, reports = studies.texts(record)
-  return {number = record.number, attempt = record.attempt, params = params, distributions = distributions,
-    reports = reports}
-end
-
 -- One transaction: what ended, what got further, what is wanted next. Then the new trials begin.
 local function exchange(self, with_updates)
   local want = may_claim(self) and self.parallel - #self.running or 0
   local entries, lost = self.finished, self.lost
   if want == 0 and #entries == 0 and #lost == 0 and not with_updates then return end
   local work = {finished = entries, lost = lost, updates = with_updates and updates(self) or nil,
-    claim = want, target = self.target, held = held_numbers(self), retries = self.retries,
+    claim = want, target = self.target, held = self.study.held, retries = self.retries,
     resumes = self.study.spec.recipe ~= nil}
   local answer = self.study.storage:exchange(self.study.id, self.identity, work)
   self.finished, self.lost = {}, {}
@@ -291,10 +274,15 @@ local function exchange(self, with_updates)
     self.exhausted = #answer.claimed < want
     self.look_again = C.lt_time() + 1
   end
+  -- For a recipe, all parameters are drawn, and stored, before the trial begins: an attempt that is killed
+  -- goes on from its checkpoint with the same ones.
   local drawn, records = {}, {}
   for i, claimed in ipairs(answer.claimed) do
     records[i] = self.study:hold(claimed)
-    if self.study.spec.recipe then drawn[i] = draw_all(self, records[i]) end
+    if self.study.spec.recipe then
+      self.study:suggest_all(records[i])
+      drawn[i] = studies.texts(records[i])
+    end
   end
   if #drawn > 0 then self.study.storage:exchange(self.study.id, self.identity, {updates = drawn}) end
   for _, record in ipairs(records) do launch(self, record) end
@@ -385,7 +373,7 @@ function Runner:run()
   child.share_threads(self.threads)
   check(C.lt_signal_watch(true))
   local ok, e = pcall(function()
-    self.study.storage:enter(self.study.id, self.identity)
+    self.study.storage:heartbeat(self.study.id, self.identity)
     loop(self)
   end)
   local stopped, problem = pcall(stop_all, self)

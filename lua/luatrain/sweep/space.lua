@@ -276,7 +276,7 @@ end
 function space.to_json(d)
   local plain = { kind = d.kind, low = d.low, high = d.high, log = d.log, step = d.step,
     choices = d.choices }
-  return require("luatrain.json").encode(plain)
+  return require("luatrain.json").encode(plain, { pretty = false })
 end
 
 --- The distribution of a JSON text (or of the table decoded from it); checked as those of a script.

@@ -94,16 +94,16 @@ local function distributions_of(self, text)
   return known
 end
 
---- The distributions of a record as they are stored, and the way its parameters and reports are.
+--- What a record comes to in the storage: {number, attempt, params, distributions, reports (texts)}.
 function study.texts(record)
   local parts, params = {}, {}
   for i, name in ipairs(core.sorted_keys(record.distributions)) do
     local d = record.distributions[name]
-    parts[i] = json.encode(name, {pretty = false}) .. ":" .. space.to_json(d):gsub("%s*\n%s*", "")
+    parts[i] = json.encode(name, {pretty = false}) .. ":" .. space.to_json(d)
     params[name] = space.to_stored(d, record.params[name])
   end
-  return storage.numbers_text(params), "{" .. table.concat(parts, ",") .. "}",
-    storage.numbers_text(record.reports)
+  return {number = record.number, attempt = record.attempt, params = storage.numbers_text(params),
+    distributions = "{" .. table.concat(parts, ",") .. "}", reports = storage.numbers_text(record.reports)}
 end
 
 --- The seed that a trial is given: it depends on the study's and on the trial's number.
@@ -132,7 +132,9 @@ function Study:refresh()
   local history = self.history
   for _, row in ipairs(rows) do
     if not self.held[row.number] then history.trials[row.number + 1] = record_of(self, row) end
-    if row.state ~= "failed" then self.tried[row.params] = self.tried[row.params] or row.number end
+    local other = self.tried[row.params]
+    if row.state ~= "failed" then self.tried[row.params] = other or row.number
+    elseif other == row.number then self.tried[row.params] = nil end
   end
   self.newest = newest
   if #rows > 0 then history.version = history.version + 1 end
@@ -195,7 +197,7 @@ end
 local DRAWS = 20
 
 -- All parameters of a record as they are stored: equal texts are equal settings.
-local function key_of(record) return (study.texts(record)) end
+local function key_of(record) return study.texts(record).params end
 
 --- Draws all parameters of a declared space. Settings that another trial of the study had already are drawn
 -- anew, as long as there seem to be others: a recipe's training would only come to the same again.
