@@ -70,4 +70,18 @@ function program.last_line(text)
   return text:match "([^\n]*)\n?$"
 end
 
+--- Expects that a run (of program.run) has failed: with this code, and one line for people that contains all
+-- the given texts.
+function program.failed(result, code, ...)
+  local assert = require "luassert"
+  assert.equal(code, result.code, result.err)
+  local line = program.last_line(result.err)
+  assert.equal("luatrain: ", line:sub(1, 10))
+  for _, text in ipairs {...} do
+    assert.is_truthy(line:find(text, 1, true), ("'%s' is not in: %s"):format(text, line))
+  end
+  assert.is_nil(result.err:find "stack traceback")
+  return result
+end
+
 return program

@@ -11,16 +11,7 @@ local function check(path, command)
   return program.run({command or "data", command and path or "check", not command and path or nil})
 end
 
-local function fails(code, path, ...)
-  local result = check(path)
-  assert.equal(code, result.code, result.err)
-  local line = program.last_line(result.err)
-  assert.equal("luatrain: ", line:sub(1, 10))
-  for _, text in ipairs {...} do
-    assert.is_truthy(line:find(text, 1, true), ("'%s' is not in: %s"):format(text, line))
-  end
-  return result
-end
+local function fails(code, path, ...) return program.failed(check(path), code, ...) end
 
 local function changed(name, change)
   local path = fs.join(folder, name)

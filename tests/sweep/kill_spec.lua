@@ -3,28 +3,19 @@
 --
 --   LUATRAIN_KILLS=50 build/luatrain tests/run.lua tests/sweep/kill_spec.lua
 local ffi = require "ffi"
+local command = require "sweep.command"
 local core = require "luatrain.core"
 local files = require "sweep.files"
 local fs = require "luatrain.fs"
-local json = require "luatrain.json"
 local postgres = require "sweep.postgres"
 local program = require "program"
 local C = core.C
-
-ffi.cdef "int kill(int pid, int signal); int usleep(unsigned);"
 
 local kills = tonumber(os.getenv "LUATRAIN_KILLS") or 12
 local count = kills * 4
 
 local function start(folder, path, storage)
-  local words = {program.path, "sweep", path, "run", "--parallel", "2", "--quiet", "--retries", "100",
-    "--storage", storage}
-  local argv = ffi.new("const char *[?]", #words + 1)
-  for i, word in ipairs(words) do argv[i - 1] = word end
-  local handle = ffi.gc(ffi.new "lt_process", C.lt_process_kill)
-  core.check(C.lt_process_start(handle, argv, folder, fs.join(folder, "run.log"), 300))
-  words[1] = words[1] or ""
-  return handle
+  return command.start(folder, path, "--parallel", "2", "--quiet", "--retries", "100", "--storage", storage)
 end
 
 local function children(pid)
@@ -35,13 +26,6 @@ local function children(pid)
   return list
 end
 
--- Whether the process has ended (then it is reaped, and code is its exit code).
-local function has_ended(handle, seconds)
-  local list, index = ffi.new("lt_process *[1]", {handle}), ffi.new "int32_t[1]"
-  core.check(C.lt_process_wait(index, list, 1, seconds))
-  return index[0] == 0
-end
-
 -- Runs a study, killing as it goes; returns how many died of each kind, and how many parents there were.
 local function torment(folder, path, storage)
   local dead, parents = {worker = 0, parent = 0}, 1
@@ -49,18 +33,18 @@ local function torment(folder, path, storage)
   local wanted = math.floor(kills / 2)
   while dead.worker + dead.parent < kills do
     ffi.C.usleep(math.random(5, 250) * 1000)
-    if has_ended(parent, 0) then return dead, parents, parent.code end
+    if command.ended(parent, 0) then return dead, parents, parent.code end
     local list = children(parent.pid)
     if dead.parent < wanted and math.random() < 0.5 or dead.worker >= kills - wanted then
       ffi.C.kill(parent.pid, 9)
-      has_ended(parent, 10)
+      command.ended(parent, 10)
       dead.parent = dead.parent + 1
       parent, parents = start(folder, path, storage), parents + 1
     elseif #list > 0 then
       if ffi.C.kill(list[math.random(#list)], 9) == 0 then dead.worker = dead.worker + 1 end
     end
   end
-  assert.is_true(has_ended(parent, 300))
+  assert.is_true(command.ended(parent, 300))
   return dead, parents, parent.code
 end
 
@@ -74,9 +58,7 @@ local function survives(name, storage)
   assert.equal(kills, dead.worker + dead.parent, "the study was over before all kills were done")
   assert.is_true(dead.worker > 0 and dead.parent > 0)
   assert.equal(dead.parent + 1, parents)
-  local result = program.run({"sweep", path, "trials", "--json", "--storage", storage}, {directory = folder})
-  assert.equal(0, result.code, result.err)
-  local list, again = json.decode(result.out), 0
+  local list, again = command.trials(folder, path, "--storage", storage), 0
   assert.equal(count, #list)
   for i, trial in ipairs(list) do
     assert.equal(i - 1, trial.number)
@@ -118,14 +100,13 @@ describe("a killed sweep", function()
     local parent = start(folder, path, server.url)
     ffi.C.usleep(500000)
     local ok, e = pcall(server.restart)
-    local ended = has_ended(parent, 60)
-    local result = program.run({"sweep", path, "trials", "--json", "--storage", server.url},
-      {directory = folder})
+    local ended = command.ended(parent, 60)
+    local read, list = pcall(command.trials, folder, path, "--storage", server.url)
     server.stop()
     assert.is_true(ok, e)
     assert.is_true(ended)
     assert.equal(0, parent.code, fs.read(fs.join(folder, "run.log")))
-    local list = json.decode(result.out)
+    assert.is_true(read, list)
     assert.equal(16, #list)
     for _, trial in ipairs(list) do
       assert.equal("done", trial.state)
@@ -143,7 +124,7 @@ describe("a killed sweep", function()
     local list = children(parent.pid)
     assert.equal(2, #list)
     ffi.C.kill(parent.pid, 9)
-    has_ended(parent, 10)
+    command.ended(parent, 10)
     deadline = C.lt_time() + 5
     for _, pid in ipairs(list) do
       local function lives()

@@ -1,4 +1,5 @@
 -- Sweeps over a recipe as it is: its settings, its epochs' metrics, its run directories.
+local command = require "sweep.command"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local program = require "program"
@@ -12,26 +13,9 @@ local function write(folder, name, fields)
   return path
 end
 
-local function sweep(folder, ...)
-  return program.run({"sweep", ...}, {directory = folder, timeout = 100})
-end
+local succeeds, trials = command.succeeds, command.trials
 
-local function succeeds(folder, ...)
-  local result = sweep(folder, ...)
-  assert.equal(0, result.code, result.err)
-  return result
-end
-
-local function trials(folder, path) return json.decode(succeeds(folder, path, "trials", "--json").out) end
-
-local function fails(code, folder, path, ...)
-  local result = sweep(folder, path, "run")
-  assert.equal(code, result.code, result.err)
-  local line = program.last_line(result.err)
-  for _, text in ipairs {...} do
-    assert.is_truthy(line:find(text, 1, true), ("'%s' is not in: %s"):format(text, line))
-  end
-end
+local function fails(code, folder, path, ...) command.fails(code, folder, {path, "run"}, ...) end
 
 local SPACE = [[space = {learning_rate = lt.log_uniform(1e-4, 1e-1), width = lt.choice {4, 8},
   ["nested.depth"] = lt.integer(1, 3)},]]

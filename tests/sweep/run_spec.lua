@@ -1,65 +1,15 @@
 -- `luatrain sweep` as a user meets it: runs that are continued, extended, joined and interrupted, trials that
 -- go wrong, what is printed, and bad input.
 local ffi = require "ffi"
+local command = require "sweep.command"
 local core = require "luatrain.core"
 local files = require "sweep.files"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local program = require "program"
+local screen = require "screen"
 
-ffi.cdef "int kill(int pid, int signal); int usleep(unsigned);"
-
-local function sweep(folder, path, ...)
-  return program.run({"sweep", path, ...}, {directory = folder, timeout = 60})
-end
-
-local function succeeds(folder, path, ...)
-  local result = sweep(folder, path, ...)
-  assert.equal(0, result.code, result.err)
-  return result
-end
-
--- Expects a failure: its code, and one line that contains all the given texts.
-local function fails(code, folder, words, ...)
-  local result = sweep(folder, unpack(words))
-  assert.equal(code, result.code, result.err)
-  local line = program.last_line(result.err)
-  assert.equal("luatrain: ", line:sub(1, 10))
-  for _, text in ipairs {...} do
-    assert.is_truthy(line:find(text, 1, true), ("'%s' is not in: %s"):format(text, line))
-  end
-  assert.is_nil(result.err:find "stack traceback")
-end
-
-local function trials(folder, path, ...)
-  return json.decode(succeeds(folder, path, "trials", "--json", ...).out)
-end
-
--- Starts a run beside the test; returns its handle, which dies with the test.
-local function start(folder, path, ...)
-  local words = {program.path, "sweep", path, "run", ...}
-  local argv = ffi.new("const char *[?]", #words + 1)
-  for i, word in ipairs(words) do argv[i - 1] = word end
-  local handle = ffi.gc(ffi.new "lt_process", core.C.lt_process_kill)
-  core.check(core.C.lt_process_start(handle, argv, folder, fs.join(folder, "run.log"), 60))
-  words[1] = words[1] or ""
-  return handle
-end
-
-local function wait(handle)
-  local list, index = ffi.new("lt_process *[1]", {handle}), ffi.new "int32_t[1]"
-  core.check(core.C.lt_process_wait(index, list, 1, 60))
-  return handle.code
-end
-
--- Waits until f() is true.
-local function until_true(f, what)
-  local deadline = core.C.lt_time() + 30
-  while not f() do
-    assert.is_true(core.C.lt_time() < deadline, what)
-    ffi.C.usleep(10000)
-  end
-end
+local sweep, succeeds, fails, trials = command.run, command.succeeds, command.fails, command.trials
 
 describe("luatrain sweep", function()
   local folder
@@ -85,6 +35,7 @@ describe("luatrain sweep", function()
     assert.is_false(after[1].params.x == after[2].params.x)
     succeeds(folder, path, "run", "--trials", "7")
     assert.equal(7, #trials(folder, path))
+    assert.is_truthy(succeeds(folder, path, "status").out:find "7 of 7 trials are finished")
     -- The same seed draws the same values again.
     succeeds(folder, path, "run", "--storage", "again.db", "--trials", "7")
     local again = trials(folder, path, "--storage", "again.db")
@@ -129,10 +80,12 @@ describe("luatrain sweep", function()
 
   it("is joined by other parents at any time", function()
     local path = files.write(folder, "joined", "trials = 40, " .. files.wait(0.03))
-    local one = start(folder, path, "--parallel", "2")
-    until_true(function() return fs.exists(fs.join(folder, "runs/sweeps/joined/study.db")) end, "no study")
+    local one = command.start(folder, path, "--parallel", "2")
+    local study = fs.join(folder, "runs/sweeps/joined/study.db")
+    command.until_true(function() return fs.exists(study) end, "no study")
     succeeds(folder, path, "run", "--quiet")
-    assert.equal(0, wait(one))
+    assert.is_true(command.ended(one, 60))
+    assert.equal(0, one.code)
     local list = trials(folder, path)
     assert.equal(40, #list)
     for _, trial in ipairs(list) do
@@ -144,15 +97,16 @@ describe("luatrain sweep", function()
   it("is stopped by Ctrl-C within a moment, and goes on", function()
     local path = files.write(folder, "stopped", "trials = 3, " .. files.wait(0.7))
     for number, code in pairs {[2] = 130, [15] = 143} do
-      local one = start(folder, path, "--parallel", "2")
-      until_true(function()
+      local one = command.start(folder, path, "--parallel", "2")
+      command.until_true(function()
         return fs.exists(fs.join(folder, "run.log")) and #fs.list(folder) > 1
           and fs.exists(fs.join(folder, "runs/sweeps/stopped/trials"))
           and #fs.list(fs.join(folder, "runs/sweeps/stopped/trials")) >= 1
       end, "no trial began")
       local began = core.C.lt_time()
       ffi.C.kill(one.pid, number)
-      assert.equal(code, wait(one))
+      assert.is_true(command.ended(one, 60))
+      assert.equal(code, one.code)
       assert.is_true(core.C.lt_time() - began < 8)
       assert.is_truthy(fs.read(fs.join(folder, "run.log")):find("stopped by signal " .. number, 1, true))
       for _, trial in ipairs(trials(folder, path)) do assert.is_true(trial.state ~= "running") end
@@ -231,32 +185,45 @@ describe("luatrain sweep", function()
   end)
 
   it("shows a table on a terminal", function()
-    local process = require "luatrain.process"
-    if not process.which "tmux" then
+    if not screen.available() then
       pending "tmux is not installed"
       return
     end
     local path = files.write(folder, "terminal", "trials = 6, " .. files.wait(0.5))
-    local socket = fs.join(folder, "tmux")
-    local function tmux(...) return process.run({"tmux", "-S", socket, ...}, {directory = folder}) end
     -- The shell stays, so that what was shown last can be read.
-    local command = ("%s sweep %s run --parallel 2; sleep 60"):format(program.path, path)
-    assert.is_true(tmux("new-session", "-d", "-x", "90", "-y", "20", command).ok)
-    local seen
-    until_true(function()
-      seen = tmux("capture-pane", "-p").output
+    local line = ("cd %s && %s sweep %s run --parallel 2; sleep 60"):format(folder, program.path, path)
+    local terminal, seen = screen.open({"sh", "-c", line}, {columns = 90, rows = 20,
+      env = {LUATRAIN_PATH = program.library()}})
+    command.until_true(function()
+      seen = terminal:read()
       return seen:find "2/6" or seen:find "3/6" or seen:find "4/6"
     end, "no progress was shown")
     assert.is_truthy(seen:find "%[=+ *%] %d/6  %d%d:%d%d  ETA %d%d:%d%d  %d done, 0 pruned, 0 failed", seen)
     assert.is_truthy(seen:find "best  trial %d:", seen)
     assert.is_truthy(seen:find "\n +%d  00:0%d  started  ", seen)
-    until_true(function()
-      seen = tmux("capture-pane", "-p").output
+    command.until_true(function()
+      seen = terminal:read()
       return seen:find "6 done, 0 pruned, 0 failed"
     end, "the end was not shown")
     assert.is_nil(seen:find "ETA", seen)  -- the table is gone
     assert.is_truthy(seen:find "best is trial", seen)
-    tmux "kill-server"
+    terminal:close()
+  end)
+
+  it("tries each point of a grid once where its file says no number of trials", function()
+    local path = files.write(folder, "grid", [[sampler = "grid", trial_timeout = 0,
+      space = {x = lt.integer(1, 3), y = lt.choice {"a", "b"}},
+      objective = function(trial) return trial:suggest "x" + #trial:suggest "y" end]])
+    succeeds(folder, path, "run", "--quiet")
+    local seen = {}
+    for _, trial in ipairs(trials(folder, path)) do
+      assert.equal("done", trial.state, trial.message)
+      local key = trial.params.x .. trial.params.y
+      assert.is_nil(seen[key])
+      seen[key] = true
+    end
+    assert.equal(6, #core.sorted_keys(seen))
+    assert.is_truthy(succeeds(folder, path, "status").out:find "6 of 6 trials are finished")
   end)
 
   it("stops where every trial fails", function()
@@ -344,6 +311,10 @@ describe("luatrain sweep", function()
     refused("objective = print, direction = 'maximise'", "did you mean maximize?")
     refused("objective = 'val_loss'", "recipe is missing")
     refused("objective = print, trials = 0", "trials", "at least 1")
+    refused("objective = print, trials = 2.5", "trials", "whole number")
+    refused("objective = print, trials = math.huge", "trials", "whole number")
+    refused("objective = print, sampler = 'grid'", "grid: this sampler needs a declared space")
+    refused("objective = print, sampler = 'cmaes', direction = {'minimize', 'minimize'}", "one objective")
     refused("name = 'a b', objective = print", "'a b'")
     refused("objective = = 3", "bad.lua:2")
     fs.write(fs.join(folder, "empty.lua"), "local x = 1")

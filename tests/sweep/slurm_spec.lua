@@ -1,14 +1,12 @@
 -- `luatrain sweep FILE run --slurm`, on a Slurm cluster of the test's own: a real slurmctld and slurmd, on
 -- this machine, in a temporary folder.
+local command = require "sweep.command"
 local core = require "luatrain.core"
 local files = require "sweep.files"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local process = require "luatrain.process"
 local program = require "program"
-local ffi = require "ffi"
-
-ffi.cdef "int usleep(unsigned);"
 
 local SETTINGS = [[
 ClusterName=luatrain
@@ -57,14 +55,6 @@ describe("a sweep on Slurm", function()
   local cluster, conf
   local function slurm(...) return process.run({"env", "SLURM_CONF=" .. conf, ...}, {timeout = 30}) end
 
-  local function until_true(f, what)
-    local deadline = core.C.lt_time() + 40
-    while not f() do
-      assert.is_true(core.C.lt_time() < deadline, what)
-      ffi.C.usleep(100000)
-    end
-  end
-
   setup(function()
     cluster = program.folder()
     conf = fs.join(cluster, "slurm.conf")
@@ -76,7 +66,7 @@ describe("a sweep on Slurm", function()
     for _, name in ipairs {"slurmctld", "slurmd"} do
       assert.equal(0, slurm(daemon(name), "-f", conf).code)
     end
-    until_true(function() return slurm("sinfo", "-h", "-o", "%t").output:find "idle" end,
+    command.until_true(function() return slurm("sinfo", "-h", "-o", "%t").output:find "idle" end,
       "the node did not come up")
   end)
 
@@ -84,8 +74,8 @@ describe("a sweep on Slurm", function()
     for _, name in ipairs {"slurmd", "slurmctld"} do
       local path = fs.join(cluster, name .. ".pid")
       if fs.exists(path) then process.run {"kill", fs.read(path):match "%d+"} end
+      command.until_true(function() return not fs.exists(path) end, name .. " does not end")
     end
-    ffi.C.usleep(500000)
     program.clean()
   end)
 
@@ -110,7 +100,7 @@ describe("a sweep on Slurm", function()
       .. "time = '0:05:00'}, trials = 16, " .. files.wait(0.2))
     local said = sweep(folder, path, "run", "--slurm", "--parallel", "2").out
     assert.is_truthy(said:find "submitted job array %d+")
-    until_true(function() return states(folder, path).done == 16 end, "the study was not finished")
+    command.until_true(function() return states(folder, path).done == 16 end, "the study was not finished")
     local elements = 0
     for _, name in ipairs(fs.list(fs.join(folder, "runs/sweeps/array"))) do
       if name:match "^slurm%-%d+_%d+%.log$" then
@@ -126,10 +116,10 @@ describe("a sweep on Slurm", function()
     local folder = program.folder()
     local path = files.write(folder, "over", "trials = 1, " .. files.wait(20))
     local job = sweep(folder, path, "run", "--slurm").out:match "array (%d+)"
-    until_true(function() return states(folder, path).running == 1 end, "no trial began")
+    command.until_true(function() return states(folder, path).running == 1 end, "no trial began")
     assert.equal(0, slurm("scancel", "--batch", "--signal=USR1", job .. "_1").code)
-    until_true(function() return states(folder, path).waiting == 1 end, "the trial does not wait")
-    until_true(function()
+    command.until_true(function() return states(folder, path).waiting == 1 end, "the trial does not wait")
+    command.until_true(function()
       return slurm("squeue", "-h", "-o", "%t", "-j", job).output:find "PD"
     end, "the element was not put back into the queue")
     slurm("scancel", job)
