@@ -9,7 +9,6 @@
 #include "cpu/dnn.h"
 
 #include <dlfcn.h>
-#include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -98,15 +97,9 @@ static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
             for (int64_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
         return;
     }
-    if ((beta == 0 || beta == 1) && lt_dnn_available()) {
-        // Up to here (20 microseconds on one thread) waking others gains nothing.
-        const int threads = omp_get_max_threads();
-        const bool alone = m * n * k <= 1 << 21 && threads > 1;
-        if (alone) omp_set_num_threads(1);
-        const bool done = lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc);
-        if (alone) omp_set_num_threads(threads);
-        if (done) return;
-    }
+    if ((beta == 0 || beta == 1) && lt_dnn_available()
+        && lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc))
+        return;
     pthread_once(&loaded, load);
     if (blas.sgemm && m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX && lda <= INT32_MAX
         && ldb <= INT32_MAX && ldc <= INT32_MAX)
@@ -121,10 +114,9 @@ static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
 void lt_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-    const double most = 5e10;  // multiply-adds: about a second on two cores
     int64_t rows = m;
-    if ((double)m * (double)n * (double)k > most) {
-        rows = (int64_t)(most / ((double)n * (double)k)) & ~(int64_t)63;
+    if ((double)m * (double)n * (double)k > LT_SGEMM_MOST) {
+        rows = (int64_t)(LT_SGEMM_MOST / ((double)n * (double)k)) & ~(int64_t)63;
         if (rows < 64) rows = 64;
     }
     for (int64_t i = 0; i < m && (i == 0 || !lt_interrupted()); i += rows)

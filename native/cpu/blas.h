@@ -4,6 +4,9 @@
 
 #include "core/internal.h"
 
+// Multiply-adds that may go without looking for an interrupt: about a second on two cores.
+#define LT_SGEMM_MOST 5e10
+
 // C (m x n) = op(A) op(B) + beta C, all row-major; op transposes where the flag says so. Leading
 // dimensions count elements. Uses all threads outside a parallel region and one inside. With k = 0
 // the product is zero.

@@ -210,22 +210,37 @@ static dnnl_status_t describe(entry *e, const lt_conv_geometry *g, dnnl_memory_d
     return s;
 }
 
-static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attr, bool relu, bool add)
+static dnnl_alg_kind_t eltwise(int32_t act)
+{
+    switch (act) {
+    case LT_ACT_RELU: return dnnl_eltwise_relu;
+    case LT_ACT_TANH: return dnnl_eltwise_tanh;
+    case LT_ACT_SIGMOID: return dnnl_eltwise_logistic;
+    case LT_ACT_GELU: return dnnl_eltwise_gelu_erf;
+    case LT_ACT_GELU_TANH: return dnnl_eltwise_gelu_tanh;
+    case LT_ACT_SILU: return dnnl_eltwise_swish;
+    default: return dnnl_alg_kind_undef;
+    }
+}
+
+static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attr, int32_t act, bool add)
 {
     dnnl_status_t s = dnn.primitive_attr_create(attr);
     if (!s) s = dnn.primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (!s && (relu || add)) {
+    if (!s && (act || add)) {
         dnnl_post_ops_t ops = NULL;
+        const float alpha = act == LT_ACT_SILU;  // of x sigmoid(alpha x); relu: the slope below 0
         s = dnn.post_ops_create(&ops);
         if (!s && add) s = dnn.post_ops_append_sum(ops, 1);
-        if (!s && relu) s = dnn.post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+        if (!s && act) s = dnn.post_ops_append_eltwise(ops, 1, eltwise(act), alpha, 0);
         if (!s) s = dnn.primitive_attr_set_post_ops(*attr, ops);
         if (ops) dnn.post_ops_destroy(ops);
     }
     return s;
 }
 
-enum { WITH_BIAS = 1, WITH_RELU = 2, TRANS_A = 4, TRANS_B = 8, Y_F32 = 16, ADD = 32 };
+// An activation, LT_ACT_*, stands above the flags.
+enum { WITH_BIAS = 1, TRANS_A = 2, TRANS_B = 4, Y_F32 = 8, ADD = 16, ACT_SHIFT = 8 };
 
 static dnnl_status_t make_convolution(entry *e)
 {
@@ -242,7 +257,7 @@ static dnnl_status_t make_convolution(entry *e)
     dnnl_status_t s = dnnl_runtime_error;
     const kind kind = (enum kind)e->key.kind;
     DNN(describe(e, g, &any, kind == BACKWARD_WEIGHTS));
-    DNN(make_attributes(&attr, e->key.options & WITH_RELU, false));
+    DNN(make_attributes(&attr, (int32_t)(e->key.options >> ACT_SHIFT), false));
     dnnl_memory_desc_t weights = any;
     weights.data_type = data_type(g->dtype);
     const bool bias = e->key.options & WITH_BIAS;
@@ -298,11 +313,14 @@ static dnnl_status_t make_matmul(entry *e)
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_status_t s = dnnl_runtime_error;
-    DNN(make_attributes(&attr, false, o & ADD));
+    const dnnl_dims_t row = {1, g->co}, srow = {g->co, 1};
+    DNN(make_attributes(&attr, (int32_t)(o >> ACT_SHIFT), o & ADD));
     DNN(dnn.memory_desc_init_by_strides(&e->source, 2, a, type, sa));
     DNN(dnn.memory_desc_init_by_strides(&e->weights, 2, b, type, sb));
     DNN(dnn.memory_desc_init_by_strides(&e->target, 2, y, o & Y_F32 ? dnnl_f32 : dnnl_bf16, sy));
-    DNN(dnn.matmul_desc_init(&d, &e->source, &e->weights, NULL, &e->target));
+    DNN(dnn.memory_desc_init_by_strides(&e->bias, 2, row, dnnl_f32, srow));
+    DNN(dnn.matmul_desc_init(&d, &e->source, &e->weights, o & WITH_BIAS ? &e->bias : NULL,
+                             &e->target));
     s = dnn.primitive_desc_create(&desc, &d, attr, engine, NULL);
     if (s) goto failed;
     if (type == dnnl_f32 && !is_blocked(desc)) {
@@ -446,7 +464,7 @@ static entry *find_convolution(kind kind, int64_t options, const lt_conv_geometr
 lt_status lt_dnn_conv_forward(const lt_conv_geometry *g, void *y, const void *x,
                               const float *weight, const float *bias, bool relu)
 {
-    entry *e = find_convolution(FORWARD, (bias ? WITH_BIAS : 0) | (relu ? WITH_RELU : 0), g);
+    entry *e = find_convolution(FORWARD, (bias ? WITH_BIAS : 0) | (relu ? LT_ACT_RELU << ACT_SHIFT : 0), g);
     call c;
     if (!begin(&c, e)) return LT_ERR_DEVICE;
     give(&c, DNNL_ARG_SRC, &e->source, x);
@@ -495,17 +513,38 @@ lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, i
     return run(&c, DNNL_ARG_WEIGHTS, (void *)b);
 }
 
-bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
-                  int64_t lda, const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
+static bool product(int64_t options, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                    const float *b, int64_t ldb, const float *bias, float *c, int64_t ldc)
 {
     lt_conv_geometry g;
     memset(&g, 0, sizeof g);
     g.n = m, g.co = n, g.ci = k, g.h = lda, g.w = ldb, g.oh = ldc, g.dtype = LT_F32;
-    entry *e = find_convolution(
-        MATMUL, (trans_a ? TRANS_A : 0) | (trans_b ? TRANS_B : 0) | Y_F32 | (add ? ADD : 0), &g);
+    // Up to here (20 microseconds on one thread) waking others gains nothing.
+    const int threads = omp_get_max_threads();
+    const bool alone = m * n * k <= 1 << 21 && threads > 1;
+    if (alone) omp_set_num_threads(1);
+    entry *e = find_convolution(MATMUL, options | Y_F32 | (bias ? WITH_BIAS : 0), &g);
     call use;
-    if (!begin(&use, e)) return false;
-    give(&use, DNNL_ARG_SRC, &e->source, a);
-    give(&use, DNNL_ARG_DST, &e->target, c);
-    return run(&use, DNNL_ARG_WEIGHTS, (void *)b) == LT_OK;
+    const bool found = begin(&use, e);
+    if (found) {
+        give(&use, DNNL_ARG_SRC, &e->source, a);
+        give(&use, DNNL_ARG_DST, &e->target, c);
+        if (bias) give(&use, DNNL_ARG_BIAS, &e->bias, bias);
+    }
+    const bool done = found && run(&use, DNNL_ARG_WEIGHTS, (void *)b) == LT_OK;
+    if (alone) omp_set_num_threads(threads);
+    return done;
+}
+
+bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
+                  int64_t lda, const float *b, int64_t ldb, bool add, float *c, int64_t ldc)
+{
+    return product((trans_a ? TRANS_A : 0) | (trans_b ? TRANS_B : 0) | (add ? ADD : 0), m, n, k, a,
+                   lda, b, ldb, NULL, c, ldc);
+}
+
+bool lt_dnn_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w,
+                   const float *bias, int32_t act, float *y)
+{
+    return product(TRANS_B | act << ACT_SHIFT, m, n, k, x, k, w, k, bias, y, n);
 }

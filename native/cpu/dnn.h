@@ -18,6 +18,11 @@ bool lt_dnn_bf16_fast(void);
 bool lt_dnn_sgemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
                   int64_t lda, const float *b, int64_t ldb, bool add, float *c, int64_t ldc);
 
+// y (m, n) = act(x (m, k) w (n, k)^T + bias (n)), all row-major; bias may be NULL, act is LT_ACT_*. The
+// products are finished as they leave the registers. False, with y untouched, as lt_dnn_sgemm.
+bool lt_dnn_linear(int64_t m, int64_t n, int64_t k, const float *x, const float *w,
+                   const float *bias, int32_t act, float *y);
+
 // y (m x n, bf16 or f32) = op(a) op(b) for bf16 a and b, accumulated in f32; row-major with leading
 // dimensions as in lt_sgemm.
 lt_status lt_dnn_matmul_bf16(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,

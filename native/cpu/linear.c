@@ -162,13 +162,22 @@ static lt_bf16 *narrow_weight(const lt_tensor *w)
     return half;
 }
 
+// Where nothing is kept for backward, oneDNN finishes its products while they are in registers.
+static bool linear_fused(const linear_args *p, int64_t rows, int64_t n, int64_t k)
+{
+    const float *bias = lt_present(&p->bias) ? lt_f32(&p->bias) : NULL;
+    return p->x.dtype == LT_F32 && !lt_present(&p->pre) && (bias || p->act)
+        && (double)rows * (double)n * (double)k < LT_SGEMM_MOST && lt_dnn_available()
+        && lt_dnn_linear(rows, n, k, lt_f32(&p->x), lt_f32(&p->w), bias, p->act, lt_f32(&p->y));
+}
+
 static lt_status linear_cpu(const void *args)
 {
     const linear_args *p = args;
     const int64_t n = p->w.shape[0], k = p->w.shape[1], rows = lt_numel(&p->x) / k;
     const bool bf16 = p->x.dtype == LT_BF16, fast = bf16 && lt_dnn_bf16_fast();
     const int64_t block = block_rows(rows, n > k ? n : k, bf16 || p->act != LT_ACT_NONE);
-    if (rows * n == 0) return LT_OK;
+    if (rows * n == 0 || linear_fused(p, rows, n, k)) return LT_OK;
     float *z = bf16 ? lt_alloc(block * n * 4) : NULL;
     float *xf = bf16 && !fast ? lt_alloc(block * k * 4) : NULL;
     lt_bf16 *half = fast ? narrow_weight(&p->w) : NULL;
