@@ -41,6 +41,7 @@ enum {
 const char *lt_error(void);
 // Sets this thread's error text (for worker code that reports on behalf of another).
 void lt_set_error(const char *text);
+// LT_ABI and the size of lt_tensor in this library: who reads this header must have the same.
 int32_t lt_abi(void);
 int64_t lt_sizeof_tensor(void);
 // Version and build facts as "name=value" lines: version, level, blas, dnn, threads.
@@ -88,11 +89,11 @@ lt_status lt_tensor_view(lt_tensor *y, const lt_tensor *x, int32_t ndim, const i
 lt_status lt_tensor_retain(lt_tensor *y, const lt_tensor *x);
 // Drops the reference and clears the value. NULL and released tensors are allowed.
 void lt_tensor_release(lt_tensor *t);
-bool lt_tensor_is_contiguous(const lt_tensor *t);
+bool lt_tensor_is_contiguous(const lt_tensor *t);  // row-major, without gaps
 // (N, C, ...) with C fastest in memory and no gaps.
 bool lt_tensor_is_channels_last(const lt_tensor *t);
-int64_t lt_tensor_numel(const lt_tensor *t);
-int32_t lt_dtype_size(int32_t dtype);
+int64_t lt_tensor_numel(const lt_tensor *t);  // number of elements
+int32_t lt_dtype_size(int32_t dtype);  // bytes of an element
 const char *lt_dtype_name(int32_t dtype);  // "f32", "bf16", ...
 // Address of the tensor's first element.
 void *lt_tensor_data(const lt_tensor *t);
@@ -138,6 +139,7 @@ void lt_profile(bool on);      // also resets the counters
 void lt_check_finite(bool on);
 // A number that grows with every op run and every call, never twice the same: who was first.
 double lt_tick(void);
+// Threads that kernels use.
 int32_t lt_threads(void);
 void lt_set_threads(int32_t n);
 double lt_time(void);          // seconds, monotonic

@@ -103,7 +103,7 @@ void lt_line_close(int32_t line);              // takes -1
 // From now on this process, with its group where it leads one, is killed when the line's other end is
 // gone; programs that it starts do not get the line.
 lt_status lt_line_cling(int32_t line);
-int32_t lt_getpid(void);
+int32_t lt_getpid(void);         // the number of this process
 const char *lt_host_name(void);  // this machine's name; stays until the thread's next call
 double lt_clock(void);    // seconds since 1970
 

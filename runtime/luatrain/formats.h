@@ -23,12 +23,13 @@ typedef struct lt_safetensors_info {
 lt_status lt_safetensors_open(lt_safetensors **f, const char *path);
 // The same for a file held in memory, which must stay until the close; `name` is for errors.
 lt_status lt_safetensors_parse(lt_safetensors **f, const char *name, const void *data, int64_t bytes);
-void lt_safetensors_close(lt_safetensors *f);
-int64_t lt_safetensors_count(const lt_safetensors *f);
+void lt_safetensors_close(lt_safetensors *f);  // takes NULL
+int64_t lt_safetensors_count(const lt_safetensors *f);  // number of tensors
 // Tensor number index (from 0, in the order of the data).
 lt_status lt_safetensors_entry(lt_safetensors_info *info, const lt_safetensors *f, int64_t index);
 int64_t lt_safetensors_find(const lt_safetensors *f, const char *name, int64_t length);  // -1: none
-int64_t lt_safetensors_metadata_count(const lt_safetensors *f);
+int64_t lt_safetensors_metadata_count(const lt_safetensors *f);  // number of keys
+// Key and value number index of the metadata.
 lt_status lt_safetensors_metadata(lt_safetensors_text *key, lt_safetensors_text *value,
                                   const lt_safetensors *f, int64_t index);
 // A fresh tensor with the file's content. Booleans become 0 or 1.

@@ -5,7 +5,7 @@
 // ---- copy: copies, casts and fills -------------------------------------------------------------
 // y <- x, converting dtype; shapes equal after broadcasting x to y.
 lt_status lt_copy(lt_tensor *y, const lt_tensor *x);
-lt_status lt_fill(lt_tensor *y, double value);
+lt_status lt_fill(lt_tensor *y, double value);  // every element becomes value, converted to y's dtype
 // y[i] = start + i * step, row-major.
 lt_status lt_arange(lt_tensor *y, double start, double step);
 
