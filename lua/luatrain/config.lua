@@ -13,6 +13,7 @@
 --
 -- Reading a name that was not declared is an error, so a misspelt c.lerning_rate is not a nil.
 local failure = require "luatrain.failure"
+local wrap = require("luatrain.text").wrap
 
 local config = {}
 
@@ -452,20 +453,6 @@ function config.lines(fields, resolved)
   return lines
 end
 
-local function wrap(text, width, indent)
-  local lines, line = {}, ""
-  for word in text:gmatch("%S+") do
-    if line ~= "" and #line + 1 + #word > width then
-      lines[#lines + 1] = line
-      line = word
-    else
-      line = line == "" and word or line .. " " .. word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n" .. (" "):rep(indent))
-end
-
 local placeholders = {number = "X", integer = "N", string = "TEXT", list = "A,B,..."}
 
 -- "--epochs N" and "integer of at least 0; default 20".
@@ -493,9 +480,10 @@ function config.help(fields)
   local lines = {}
   for _, one in ipairs(fields) do
     local flag, facts = describe(one)
-    local text = wrap((one.help ~= "" and one.help .. " " or "") .. facts, 68, 30)
+    local margin = "\n" .. (" "):rep(30)
+    local text = table.concat(wrap((one.help ~= "" and one.help .. " " or "") .. facts, 68), margin)
     if #flag > 26 then
-      lines[#lines + 1] = ("  %s\n%s%s"):format(flag, (" "):rep(30), text)
+      lines[#lines + 1] = "  " .. flag .. margin .. text
     else
       lines[#lines + 1] = ("  %-28s%s"):format(flag, text)
     end

@@ -9,7 +9,7 @@ local names = {}
 
 -- Rooms that only the library itself uses.
 local INTERNAL = { channels_last = true, cli = true, core = true, host = true, init = true, layout = true,
-  ops = true, options = true, completion = true, tensor = true, repl = true }
+  ops = true, options = true, completion = true, tensor = true, repl = true, text = true }
 -- What lt holds itself comes from these files and from ops/.
 local ROOT = { ["luatrain/init.lua"] = true, ["luatrain/tensor.lua"] = true, ["luatrain/op.lua"] = true,
   ["luatrain/scope.lua"] = true, ["luatrain/random.lua"] = true }

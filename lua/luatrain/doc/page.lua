@@ -1,23 +1,13 @@
 --- Topics as text for a terminal: wrapped to its width, with bold titles where it has them.
+local texts = require "luatrain.text"
+local columns = texts.width
+
 local page = {}
 
--- Columns that a text takes: bytes that do not continue a UTF-8 character.
-local function columns(text) return #text:gsub("[\128-\191]", "") end
-
---- Wraps a text to a width; each line begins with `indent`.
-function page.wrap(text, width, indent)
-  local lines, line, used = {}, {}, columns(indent)
-  local start = used
-  for word in text:gmatch "%S+" do
-    local size = columns(word)
-    if #line > 0 and used + size > width then
-      lines[#lines + 1] = indent .. table.concat(line, " ")
-      line, used = {}, start
-    end
-    line[#line + 1] = word
-    used = used + size + 1
-  end
-  lines[#lines + 1] = indent .. table.concat(line, " ")
+-- Lines of a text; each begins with `indent`.
+local function wrap(text, width, indent)
+  local lines = texts.wrap(text, width - #indent)
+  for i, line in ipairs(lines) do lines[i] = indent .. line end
   return lines
 end
 
@@ -35,7 +25,7 @@ local function pairs_of(lines, list, width, bold)
   if width - left < 24 then left = 6 end
   for _, one in ipairs(list) do
     local name, text = one[1], one[2] or ""
-    local body = page.wrap(text, width, (" "):rep(left))
+    local body = wrap(text, width, (" "):rep(left))
     local head = "  " .. bold(name)
     if columns(name) + 4 <= left and #body > 0 then
       lines[#lines + 1] = head .. body[1]:sub(3 + columns(name))
@@ -59,7 +49,7 @@ local function header(topic, lines, width, bold)
     if topic.kind == "C function" then
       verbatim(lines, { bold(text) }, "")
     else
-      for i, line in ipairs(page.wrap(text, width, "    ")) do
+      for i, line in ipairs(wrap(text, width, "    ")) do
         lines[#lines + 1] = bold(i == 1 and line:sub(5) or line)
       end
     end
@@ -70,7 +60,7 @@ end
 
 local function body(topic, lines, width)
   for _, block in ipairs(topic.blocks) do
-    if block.prose then append(lines, page.wrap(block.prose, width, "  "))
+    if block.prose then append(lines, wrap(block.prose, width, "  "))
     else verbatim(lines, block.code, "  ") end
     lines[#lines + 1] = ""
   end
@@ -98,12 +88,12 @@ function page.text(topic, options)
   end
   if topic.options then
     section(lines, "options and their defaults:", function()
-      append(lines, page.wrap(topic.options, width, "  "))
+      append(lines, wrap(topic.options, width, "  "))
     end)
   end
   if #topic.returns > 0 then
     section(lines, "returns:", function()
-      for _, text in ipairs(topic.returns) do append(lines, page.wrap(text, width, "  ")) end
+      for _, text in ipairs(topic.returns) do append(lines, wrap(text, width, "  ")) end
     end)
   end
   if topic.settings then

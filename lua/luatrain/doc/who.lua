@@ -1,5 +1,6 @@
 --- who(): the variables of the session and what they take.
 local terminal = require "luatrain.terminal"
+local texts = require "luatrain.text"
 
 local who = {}
 
@@ -63,7 +64,7 @@ local function about(value)
   local kind = type(value)
   if kind == "string" then
     local text = ("%q"):format(value):gsub("\\\n", "\\n")
-    return #text > 32 and text:sub(1, 28) .. '..."' or text
+    return texts.width(text) > 32 and texts.clip(text, 31) .. '"' or text
   elseif kind == "number" or kind == "boolean" then
     return tostring(value)
   elseif kind ~= "table" then
@@ -79,7 +80,7 @@ local function about(value)
   if type(class) == "table" and field(class, "__tostring") then
     local ok, text = pcall(tostring, value)
     text = ok and text:match "^[^\n]*" or ""
-    return #text > 40 and text:sub(1, 37) .. "..." or text
+    return texts.clip(text, 40)
   end
   local n, key = 0, next(value)
   while key ~= nil do n, key = n + 1, next(value, key) end
@@ -117,12 +118,6 @@ function who.size(bytes)
   return ("%.3g %s"):format(bytes, ({ "kB", "MB", "GB", "TB" })[unit])
 end
 
--- Cut to so many characters.
-local function cut(text, width)
-  if #text <= width then return text end
-  return text:sub(1, math.max(1, width - 3)) .. "..."
-end
-
 --- The table that who() prints, as text. options: as for who.list, and width (default: the terminal's).
 function who.text(options)
   local list = who.list(options)
@@ -134,17 +129,17 @@ function who.text(options)
   end
   local most = { 0, 0, 0, 0 }
   for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do most[i] = math.max(most[i], #cell) end
+    for i, cell in ipairs(row) do most[i] = math.max(most[i], texts.width(cell)) end
   end
   most[1] = math.min(most[1], math.max(8, math.floor(width / 4)))
   most[2] = math.min(most[2], 18)
   most[3] = math.max(5, math.min(most[3], width - most[1] - most[2] - most[4] - 6))
   local lines = {}
-  local form = ("%%-%ds  %%-%ds  %%-%ds  %%%ds"):format(unpack(most))
   for i, row in ipairs(rows) do
-    lines[i] = form:format(
-      cut(row[1], most[1]), cut(row[2], most[2]), cut(row[3], most[3]), row[4])
-    lines[i] = lines[i]:gsub("%s+$", "")
+    local cells = {}
+    for k = 1, 3 do cells[k] = texts.pad(texts.clip(row[k], most[k]), most[k]) end
+    cells[4] = (" "):rep(most[4] - #row[4]) .. row[4]
+    lines[i] = table.concat(cells, "  "):gsub("%s+$", "")
   end
   local memory = require("luatrain.scope").memory()
   lines[#lines + 1] = ("tensors: %s live, %s at most"):format(who.size(memory.live), who.size(memory.peak))
@@ -153,8 +148,5 @@ end
 
 --- Prints the table.
 function who.print(options) print(who.text(options)) end
-
---- Whether a global belongs to the program rather than to the user.
-function who.is_ours(name) return OURS[name] or false end
 
 return who

@@ -1,6 +1,7 @@
 --- What stands around a plot in the terminal: title, axes with their numbers, the names of the series.
 local encode = require "luatrain.plot.encode"
 local raster = require "luatrain.plot.raster"
+local texts = require "luatrain.text"
 
 local frame = {}
 
@@ -64,22 +65,10 @@ end
 
 -- ---- layout -------------------------------------------------------------------------------------
 
-local function columns_of(text) return #text:gsub("[\128-\191]", "") end
+local columns_of, cut = texts.width, texts.clip
 
 local function centred(text, width)
-  local n = columns_of(text)
-  return n >= width and text or (" "):rep(math.floor((width - n) / 2)) .. text
-end
-
--- The first so many columns of a text.
-local function cut(text, width)
-  if columns_of(text) <= width then return text end
-  local list = {}
-  for char in text:gmatch "[%z\1-\127\194-\244][\128-\191]*" do
-    if #list == width - 2 then break end
-    list[#list + 1] = char
-  end
-  return table.concat(list) .. ".."
+  return (" "):rep(math.floor((width - columns_of(text)) / 2)) .. text
 end
 
 --- The sizes of a plot of so many columns and rows: {area = columns of the area, rows, left, y_labels}.

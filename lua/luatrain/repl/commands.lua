@@ -5,6 +5,7 @@ local fs = require "luatrain.fs"
 local chunk = require "luatrain.repl.chunk"
 local errors = require "luatrain.repl.errors"
 local style = require "luatrain.repl.style"
+local texts = require "luatrain.text"
 local C = core.C
 
 local commands = {}
@@ -169,14 +170,14 @@ local ABOUT = "Type Lua; an expression's value is printed (a ; at the end keeps 
 local function help(session, argument)
   if argument ~= "" then return commands.explain(session, argument) end
   local columns = math.min(style.columns(), 90) - 1
-  session:say("%s", style.wrap(ABOUT, columns, ""))
+  session:say("%s", table.concat(texts.wrap(ABOUT, columns), "\n"))
   session:say ""
   local function row(head, text)
     local width = columns < 60 and 4 or 18
-    head = ("  %-" .. width - 2 .. "s"):format(head)
-    local gap = #head > width and "\n" .. (" "):rep(width) or ""
-    local wrapped = style.wrap(text, columns - width, ""):gsub("\n", "\n" .. (" "):rep(width))
-    session:say("%s%s%s", head, gap, wrapped)
+    local margin = "\n" .. (" "):rep(width)
+    head = texts.pad("  " .. head, width)
+    session:say("%s%s%s", head, #head > width and margin or "",
+      table.concat(texts.wrap(text, columns - width), margin))
   end
   row("help(x)  x?", "explain a function, a class, a name")
   row("who()", "the variables of the session")

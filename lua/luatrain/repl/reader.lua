@@ -5,6 +5,7 @@ local core = require "luatrain.core"
 local chunk = require "luatrain.repl.chunk"
 local lexer = require "luatrain.repl.lexer"
 local style = require "luatrain.repl.style"
+local texts = require "luatrain.text"
 local C, check = core.C, core.check
 
 local Reader = {}
@@ -51,7 +52,7 @@ function reader.is_whole(text)
   if text:find "^%s*:%a[^\n]*$" or text:find "^%s*%?[^\n]*$" or text:find "^%s*[%a_][%w_.:]*%s*%?+%s*$" then
     return true
   end
-  return chunk.state(text) ~= "part"
+  return chunk.state((text:gsub("^%s*=", " "))) ~= "part"
 end
 
 -- The text with its last line moved back where it closes a block (`end`, `}`), and the depth of blocks
@@ -149,7 +150,7 @@ local function common_prefix(words)
     while word:sub(1, #prefix) ~= prefix do prefix = prefix:sub(1, -2) end
   end
   return (prefix:gsub("[\192-\255][\128-\191]*$", function(last)  -- no half characters
-    return style.width(last) > 0 and words[1]:find(last, #prefix - #last + 1, true) and last or ""
+    return texts.width(last) > 0 and words[1]:find(last, #prefix - #last + 1, true) and last or ""
   end))
 end
 

@@ -18,6 +18,7 @@
 -- key.
 local core = require "luatrain.core"
 local gnuplot = require "luatrain.report.gnuplot"
+local width_of = require("luatrain.text").width
 local number, quote = gnuplot.number, gnuplot.quote
 
 local panel = {}
@@ -91,7 +92,7 @@ end
 -- Room below for upright names, and for what the axis says and the key below them.
 local function room_below(categories, x, keyed)
   local longest = 0
-  for _, text in ipairs(categories) do longest = math.max(longest, #text:gsub("[\128-\191]", "")) end
+  for _, text in ipairs(categories) do longest = math.max(longest, width_of(text)) end
   return ("set bmargin %g"):format(2 + 0.45 * longest + (x and 1.4 or 0) + (keyed and 2 or 0))
 end
 
