@@ -103,6 +103,8 @@ int lt_team(int64_t work);
 // Whether this thread was asked to stop: a kernel that runs for seconds looks now and then, and may then
 // return with its work undone, since the waist makes an error of it.
 bool lt_interrupted(void);
+// Whether this signal would be noted by lt_signal_watch, were it to come now.
+bool lt_signal_noted(int number);
 // Called in the signal's handler; the host gives it.
 extern void (*lt_on_interrupt)(void) __attribute__((visibility("hidden")));
 

@@ -61,20 +61,27 @@ lt_status lt_signal_watch(bool on)
 
 bool lt_signal_watching(void) { return watching; }
 
-int32_t lt_signal_pending(void)
+int32_t lt_signal_pending(void) { return pending; }
+
+bool lt_signal_noted(int number)
 {
-    return pending;
+    bool ours = false;
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) ours |= watched[i] == number;
+    return ours && watching && pending == 0;
 }
 
 // ---- interrupting a session --------------------------------------------------------------------
-enum { MOST_SESSIONS = 8 };
+enum { MOST_LEVELS = 16 };
 
 static volatile int32_t interrupt_flag;
+static volatile sig_atomic_t presses;  // since the innermost level began
 static _Thread_local bool interruptible;
 static pthread_t session_thread;
-static struct sigaction outer[MOST_SESSIONS];
-static int sessions;
+static struct { struct sigaction outer; bool stops; } levels[MOST_LEVELS];
+static int depth;
 void (*lt_on_interrupt)(void);
+
+static bool stops(void) { return depth > 0 && levels[depth - 1].stops; }
 
 static void interrupt(int number)
 {
@@ -83,28 +90,34 @@ static void interrupt(int number)
         return;
     }
     static const char waiting[] = "\n(waiting for the running op to end)\n";
-    ssize_t ignored = interrupt_flag ? write(2, waiting, sizeof waiting - 1) : 0;
+    ssize_t ignored = interrupt_flag && stops() ? write(2, waiting, sizeof waiting - 1) : 0;
     (void)ignored;
     interrupt_flag = 1;
-    if (lt_on_interrupt) lt_on_interrupt();
+    presses++;
+    if (lt_on_interrupt && stops()) lt_on_interrupt();
 }
 
-lt_status lt_interrupt_watch(bool on)
+static lt_status set_level(bool on, bool what_runs)
 {
     interrupt_flag = 0;
+    presses = 0;
     if (on) {
-        LT_REQUIRE(sessions < MOST_SESSIONS, LT_ERR_ARGUMENT, "more than %d sessions in each other",
-                   MOST_SESSIONS);
+        LT_REQUIRE(depth < MOST_LEVELS, LT_ERR_ARGUMENT, "too many sessions in each other");
         session_thread = pthread_self();
-        LT_TRY(set_action(SIGINT, interrupt, &outer[sessions]));
-        sessions++;
-    } else if (sessions > 0) {
-        sessions--;
-        LT_TRY(set_action(SIGINT, NULL, &outer[sessions]));
+        levels[depth].stops = what_runs;
+        LT_TRY(set_action(SIGINT, interrupt, &levels[depth].outer));
+        depth++;
+    } else if (depth > 0) {
+        depth--;
+        LT_TRY(set_action(SIGINT, NULL, &levels[depth].outer));
     }
-    interruptible = sessions > 0;
+    interruptible = stops();
     return LT_OK;
 }
+
+lt_status lt_interrupt_watch(bool on) { return set_level(on, true); }
+
+lt_status lt_interrupt_spare(bool on) { return set_level(on, false); }
 
 bool lt_interrupted(void) { return interrupt_flag && interruptible; }
 
@@ -112,7 +125,7 @@ bool lt_interrupt_take(void)
 {
     // Cleared only where it was seen: a loop calls this all the time, and a signal comes in between.
     if (!interrupt_flag) return false;
-    interrupt_flag = 0;
+    if (presses < 2 || !stops()) interrupt_flag = 0;
     return true;
 }
 

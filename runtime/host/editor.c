@@ -13,8 +13,10 @@
 
 // ---- the terminal's modes ----------------------------------------------------------------------
 static lt_editor *active;  // the editor whose terminal is raw
-static const int deadly[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
-static struct sigaction before_deadly[4], before_winch;
+static const int deadly[] = {SIGTERM, SIGHUP, SIGQUIT};
+enum { DEADLY = sizeof deadly / sizeof deadly[0] };
+static struct sigaction before_deadly[DEADLY], before_winch;
+static bool replaced[DEADLY];
 
 static void restore_and_die(int number)
 {
@@ -29,8 +31,11 @@ static void set_handlers(bool on)
 {
     struct sigaction die = {.sa_handler = restore_and_die, .sa_flags = SA_ONSTACK};
     struct sigaction resize = {.sa_handler = wake, .sa_flags = SA_ONSTACK};  // no SA_RESTART: wakes
-    for (size_t i = 0; i < 4; i++)
-        sigaction(deadly[i], on ? &die : &before_deadly[i], on ? &before_deadly[i] : NULL);
+    for (size_t i = 0; i < DEADLY; i++) {
+        if (on) replaced[i] = !lt_signal_noted(deadly[i]);  // a paused training saves first
+        struct sigaction *kept = &before_deadly[i];
+        if (replaced[i]) sigaction(deadly[i], on ? &die : kept, on ? kept : NULL);
+    }
     sigaction(SIGWINCH, on ? &resize : &before_winch, on ? &before_winch : NULL);
 }
 
@@ -46,8 +51,10 @@ static lt_status set_raw(lt_editor *e)
     active = e;
     set_handlers(true);
     // TCSADRAIN keeps what was typed while something else ran
-    LT_REQUIRE(tcsetattr(e->in, TCSADRAIN, &raw) == 0, LT_ERR_IO, "the terminal: %s",
-               strerror(errno));
+    if (tcsetattr(e->in, TCSADRAIN, &raw) != 0) {
+        set_handlers(false);
+        return lt_fail(LT_ERR_IO, "the terminal: %s", strerror(errno));
+    }
     e->raw = true;
     lt_bytes_add(&e->frame, "\033[?2004h", 8);  // pasted text comes between marks
     return LT_OK;
@@ -287,6 +294,7 @@ int32_t lt_editor_next(lt_editor *e)
     char text[8];
     for (;;) {
         refresh(e);
+        if (lt_signal_pending() != 0) return LT_EDIT_END;
         int32_t key = lt_editor_read_key(e, text);
         int32_t event = event_of(e, key);
         if (event != LT_EDIT_NONE) return event;
@@ -371,7 +379,7 @@ void lt_editor_put(lt_editor *e, const char *text, int64_t size, int64_t cursor)
 {
     e->text.size = e->cursor = 0;
     insert(e, text, (size_t)size);
-    e->cursor = cursor < 0 || cursor > size ? (size_t)size : (size_t)cursor;
+    if (cursor >= 0 && (size_t)cursor < e->cursor) e->cursor = (size_t)cursor;
 }
 
 void lt_editor_show(lt_editor *e, const char *text, int64_t size)

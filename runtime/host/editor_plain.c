@@ -17,7 +17,7 @@ int32_t lt_terminal_line(lt_buffer *line, int32_t fd)
         struct pollfd p = {.fd = fd, .events = POLLIN};
         char byte;
         if (poll(&p, 1, -1) < 0) {
-            bool signalled = errno == EINTR;
+            bool signalled = errno == EINTR && lt_signal_pending() == 0;
             if (signalled && !lt_interrupt_take()) continue;
             free(text.data);
             return signalled ? LT_EDIT_INTERRUPT : LT_EDIT_END;

@@ -21,7 +21,11 @@ lt_status lt_signal_raise(int32_t number);     // sends it to this process (test
 // must look at the flag themselves. Sessions within each other: each `on` wants its `off`, which
 // puts the former action back.
 lt_status lt_interrupt_watch(bool on);
-bool lt_interrupt_take(void);                  // whether the flag was set; clears it
+// Whether the flag was set; clears it, but not from the second signal on: a loop whose body catches
+// all errors ends too.
+bool lt_interrupt_take(void);
+// The same, but SIGINT only sets the flag and stops nothing: between the inputs of a session.
+lt_status lt_interrupt_spare(bool on);
 // From now on SIGQUIT (Ctrl-\) is noted; lt_pause_asked tells and forgets it. Off: as it was
 // before.
 lt_status lt_pause_watch(bool on);
@@ -45,7 +49,8 @@ void lt_editor_close(lt_editor *e);            // puts the terminal right; takes
 // Makes the terminal raw and begins an empty text; its first line has one prompt, the others
 // another. Prompts may hold colour sequences (ESC [ ... letter).
 lt_status lt_editor_begin(lt_editor *e, const char *prompt, const char *more);
-// Draws and edits until something is left to the caller.
+// Draws and edits until something is left to the caller. A signal that lt_signal_watch notes is an
+// end (LT_EDIT_END), here and in lt_terminal_line.
 enum { LT_EDIT_NONE = 0, LT_EDIT_ENTER, LT_EDIT_TAB, LT_EDIT_INTERRUPT, LT_EDIT_END,
        LT_EDIT_EARLIER, LT_EDIT_LATER, LT_EDIT_SEARCH };
 int32_t lt_editor_next(lt_editor *e);
@@ -53,7 +58,7 @@ int32_t lt_editor_next(lt_editor *e);
 const char *lt_editor_text(const lt_editor *e, int64_t *size, int64_t *cursor);
 // Replaces it; cursor -1 is the end.
 void lt_editor_put(lt_editor *e, const char *text, int64_t size, int64_t cursor);
-void lt_editor_prompt(lt_editor *e, const char *prompt, const char *more);
+void lt_editor_prompt(lt_editor *e, const char *prompt, const char *more);  // takes other prompts
 void lt_editor_show(lt_editor *e, const char *text, int64_t size);  // below; then the input anew
 bool lt_editor_has_more(lt_editor *e);         // whether more has been typed already
 void lt_editor_end(lt_editor *e);              // leaves the input there, the terminal as before

@@ -1,6 +1,5 @@
 -- Editing, history and odd terminals, in a real terminal.
 local fs = require "luatrain.fs"
-local process = require "luatrain.process"
 local program = require "program"
 local terminal = require "repl.terminal"
 
@@ -62,8 +61,7 @@ describe("the line editor", function()
   it("keeps what was typed when the process is killed", function()
     start()
     t:run("survives = 'kill'")
-    process.run {"sh", "-c", "kill -9 $(pgrep -P " .. t:pid() .. " luatrain)"}
-    t:wait "ended with 137"
+    t:signal "KILL":wait "ended with 137"
     local home = t.home
     t:close()
     start {home = home}

@@ -48,6 +48,19 @@ describe("a training", function()
     assert.is_true(fs.is_file(fs.join(t.home, "here/checkpoints/latest.safetensors")))
   end)
 
+  it("is saved where the process is to end while it waits at the prompt", function()
+    for _, term in ipairs {"screen", "dumb"} do
+      t = terminal.open {term = term, args = {"run", toy, "train", "--no-report", "--run", "here",
+        "--samples", "160", "--epochs", "50", "--pause", "0.1"}}
+      t:wait "epoch 1/50"
+      t:keys "C-\\":wait_prompt "paused>"
+      t:signal "TERM"
+      t:wait "stopped by SIGTERM":wait "continue with --resume":wait "ended with 143"
+      assert.is_true(fs.is_file(fs.join(t.home, "here/checkpoints/latest.safetensors")))
+      t:close()
+    end
+  end)
+
   it("stops at an error with --repl-on-error; a step can be left out or repeated", function()
     train("--repl-on-error", "--epochs", "1", "--nan-at", "3")
     t:wait "the loss is nan":wait_prompt "paused>"

@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local core = require "luatrain.core"
 local fs = require "luatrain.fs"
+local process = require "luatrain.process"
 local program = require "program"
 local screen = require "screen"
 
@@ -107,9 +108,11 @@ function Terminal:resize(columns, rows)
   return self
 end
 
---- The process number of what runs in the terminal.
-function Terminal:pid()
-  return tonumber(tmux(self, "display-message", "-p", "#{pane_pid}"):match "%d+")
+--- Sends luatrain in the terminal a signal: "KILL", "TERM".
+function Terminal:signal(name)
+  local shell = tmux(self, "display-message", "-p", "#{pane_pid}"):match "%d+"
+  assert(process.run({"pkill", "-" .. name, "-P", shell, "luatrain"}).ok)
+  return self
 end
 
 function Terminal:close() self.terminal:close() end

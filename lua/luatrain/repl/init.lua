@@ -8,7 +8,8 @@ local history = require "luatrain.repl.history"
 local reader = require "luatrain.repl.reader"
 local sessions = require "luatrain.repl.session"
 local style = require "luatrain.repl.style"
-local C = core.C
+local texts = require "luatrain.text"
+local C, check = core.C, core.check
 
 local repl = {}
 
@@ -28,7 +29,7 @@ function repl.handle(session, text)
   local word = text:match "^%s*(%a+)%s*%(?%s*%)?%s*$"
   if (word == "quit" or word == "exit") and not defined(word) then return "quit" end
   if text:match "^%s*help%s*$" then return commands.run(session, ":help") end
-  session:evaluate(text)
+  session:evaluate((text:gsub("^%s*=", " ")))  -- "=x", as Lua 5.1's own prompt wants it
 end
 
 -- ---- on a terminal ------------------------------------------------------------------------------
@@ -50,49 +51,48 @@ local function fresh_line()
 end
 
 -- Reads and does inputs until one ends the session; returns which: "quit", "continue" or "skip".
-local function loop(session, input, past)
+local function loop(session, input)
+  local past = input.history
+  local prompt = session.prompt or PROMPT
+  local more = (" "):rep(#prompt - #MORE) .. MORE
   while true do
-    local what, text = input:read(session.prompt or PROMPT, session.prompt and (" "):rep(#session.prompt - 4)
-      .. MORE or MORE)
+    local what, text = input:read(prompt, more)
     if what == "end" then return "quit" end
     if what == "input" then
       past:add(text)
       if past.problem and not session.told then
         session.told = true
-        session:say("%s", style.paint("dim", "the history is not kept: " .. past.problem))
+        session:note("the history is not kept: %s", past.problem)
       end
-      local done = repl.handle(session, text)
+      local ok, done = pcall(repl.handle, session, text)
+      if not ok then session:recover(done) end
       io.stdout:flush()
-      if done then return done end
+      if ok and done then return done end
       if text:find "%S" then fresh_line() end
     end
   end
 end
 
 local function banner(session)
-  session:say("luatrain %s, %s; :help tells more, Ctrl-D leaves",
+  local about = ("luatrain %s, %s; :help tells more, Ctrl-D leaves"):format(
     ffi.string(C.lt_build_info()):match "version=([^\n]*)", jit.version)
+  for _, line in ipairs(texts.wrap(about, style.columns() - 1)) do session:say("%s", line) end
 end
 
--- The session that is open, the innermost one.
-local open
-
+-- Ctrl-C between two inputs, as when it is held down, must not end the program.
 local function talk(session, input)
-  local past = input.history
-  local outer = open
-  open = session
-  local ok, done = pcall(loop, session, input, past)
-  open = outer
+  check(C.lt_interrupt_spare(true))
+  local ok, done = pcall(loop, session, input)
+  C.lt_interrupt_spare(false)
   input:close()
   if not ok then error(done, 0) end
   return done
 end
 
-local function make_input(session)
-  local past = history.open()
-  return reader.open {history = past, complete = function(...)
+local function make_input()
+  return reader.open {history = history.open(), complete = function(...)
     return require("luatrain.repl.complete").at(...)
-  end, session = session}
+  end}
 end
 
 --- A session on the terminal, in the middle of something else: what a paused training opens. options:
@@ -107,7 +107,7 @@ function repl.pause(options)
     rawset(_G, name, value)
   end
   if options.text then session:say("%s", options.text) end
-  local done = talk(session, make_input(session))
+  local done = talk(session, make_input())
   for name, value in pairs(former) do rawset(_G, name, value[1]) end
   return done
 end
@@ -115,7 +115,7 @@ end
 local function interactive()
   local session = sessions.new {fresh_line = fresh_line}
   sessions.watch_modules()
-  local input = make_input(session)
+  local input = make_input()
   banner(session)
   run_startup_file(session)
   talk(session, input)

@@ -66,6 +66,7 @@ function methods:pause_if_asked()
   local at = self.at
   local text = ("paused after step %d (epoch %d, batch %d)\n%s"):format(at.step, at.epoch, at.batch, HOW)
   if talk(self, text, at.batch) ~= "quit" then return end
+  if C.lt_signal_pending() ~= 0 then self:stop() end
   local saved = self:save "latest"
   failure.raise("interrupt", "ended at the prompt after step %d%s", at.step,
     saved and (", saved; continue with --resume %s"):format(self.run.path) or "")
