@@ -50,7 +50,9 @@ local KINDS = {
 function failure.kind(e)
   local known = failure.of(e)
   if known then return known.kind end
-  if core.text and core.text ~= "" and tostring(e):find(core.text, 1, true) then return KINDS[core.status] end
+  if type(e) == "string" and core.text and core.text ~= "" and e:find(core.text, 1, true) then
+    return KINDS[core.status]
+  end
 end
 
 --- Calls f(...); where it fails with a plain error, raises it again as a failure of `kind` that

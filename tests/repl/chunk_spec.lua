@@ -47,6 +47,11 @@ describe("a compiled input", function()
     assert.same({6}, list)
     assert.is_true(is_expression)
     assert.same({"x = 3;\n", "x"}, {chunk.split "x = 3;\nx"})
+    assert.same({"7"}, (values "local _ = 7\ntostring(_)"))
+    assert.same({"5"}, (values "for _ = 1, 2 do end; tostring(5) -- and a comment"))
+    assert.same({}, (values("result = 3\n-tostring(1)", {})))     -- one statement
+    assert.equal(2, rawget(_G, "result"))
+    rawset(_G, "result", nil)
   end)
 
   it("makes locals of the outermost level global, no others", function()

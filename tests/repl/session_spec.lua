@@ -33,6 +33,21 @@ describe("the REPL", function()
     t:run("x = 41; x + 1", "\n42")
     t:run("x + 1;")
     t:run("'silent ' .. _", '"silent 42"')
+    t:run("x = 1; tostring(x + 9)", '\n"10"')
+    t:run("= x + 2", "\n3")
+  end)
+
+  it("prints large, endless and odd tables", function()
+    start()
+    t:run("t = {} t.t = t", nil)
+    t:run("t", "{t = {... itself}}")
+    t:run("lt.optim", "module lt.optim\nAdam")
+    t:run("{math, a = lt.nn}", "{<module math>, a = <module lt.nn>}")
+    t:run("function nest(n) local t = {} for i = 1, 50 do t[i] = n > 0 and nest(n - 1) or i end return t end")
+    t:run("nest(4)", "... 49 more")
+    t:run("nest(0)", "\n  1, 2, 3, 4, 5,")
+    t:run("setmetatable({}, {__tostring = function() error 'in' end})", "its __tostring fails: [8]:1: in")
+    t:run("error(_)", "error: table (its __tostring fails: [8]:1: in)")
   end)
 
   it("takes inputs of several lines, and knows when they are whole", function()
@@ -119,6 +134,24 @@ describe("the REPL", function()
       t:run("lt.ones(2):sum()", "tensor(2.)")
     end)
   end
+
+  it("stops a loop that catches all errors with a second Ctrl-C", function()
+    start()
+    t:type("while true do pcall(function() print('it ' .. 'runs') while true do end end) end"):keys "Enter"
+    t:wait "\nit runs":keys "C-c":wait "it runs\n^Cit runs"
+    t:keys "C-c":wait "interrupted":wait_prompt()
+    t:run("1 + 1", "\n2")
+  end)
+
+  it("is not ended by Ctrl-C held down", function()
+    start()
+    for i = 1, 3 do
+      t:type(("print('it ' .. 'runs %d') while true do end"):format(i)):keys "Enter":wait("it runs " .. i)
+      for _ = 1, 10 do t:keys("C-c", "C-c", "C-c") end
+      t:wait_prompt()
+    end
+    t:run("20 + 2", "\n22")
+  end)
 
   it("stops loops of files that were loaded", function()
     start()

@@ -127,7 +127,10 @@ local function breaks_off(message)
 end
 
 --- Splits statements that end with an expression, "x = 3; x * 2", into both; nil where there are none.
+-- In statements that are right as they stand the last one may be a call, "x = 3; f(x)", nothing else:
+-- "y = x" and "-z()" in the next line are one statement.
 function chunk.split(text)
+  local right = not problem_of(text, "=input")
   local tokens, depth, places = words_only(text), 0, {}
   for i, token in ipairs(tokens) do
     local before = tokens[i - 1]
@@ -137,7 +140,8 @@ function chunk.split(text)
   end
   for i = #places, math.max(1, #places - 4), -1 do
     local first, last = text:sub(1, places[i] - 1), text:sub(places[i])
-    if not problem_of("return " .. last, "=input") and not problem_of(first, "=input") then
+    if not problem_of("return " .. last, "=input") and not problem_of(first, "=input")
+      and not (right and problem_of(last, "=input")) then
       return first, last
     end
   end
@@ -164,23 +168,23 @@ local function as_values(text)
 end
 
 --- Compiles an input. name: for messages ("=[3]"); reserved: names that a local may not make global.
--- Returns the function, whether it is an expression or ends with one (whose values are results), and
--- the names that stayed local; or nil and the message.
+-- Returns the function, whether it is an expression or ends with one (whose values are results), the
+-- names that stayed local, and where statements stand before the expression these and it; or nil and
+-- the message.
 function chunk.compile(text, name, reserved)
   -- A comment behind an expression must not swallow what follows.
   if text:find "%S" and not problem_of("return " .. text, name) then
     local f = compile(as_values(text), name)
     if f then return f, true, {} end
   end
-  local problem = problem_of(text, name)
-  local first, last = nil, nil
-  if problem then first, last = chunk.split(text) end
+  local first, last = chunk.split(text)
   if first then
     local changed, kept = chunk.transform(first, reserved or {})
-    return compile(changed .. as_values(last), name), true, kept
-  elseif problem then
-    return nil, problem
+    local f = compile(changed .. as_values(last), name)
+    if f then return f, true, kept, first, last end
   end
+  local problem = problem_of(text, name)
+  if problem then return nil, problem end
   local changed, kept = chunk.transform(text, reserved or {})
   local f = compile(changed, name)
   if not f then f, kept = compile(text, name), {} end

@@ -79,6 +79,19 @@ local function each_name(value, add)
   end
 end
 
+local function is_public(name, prefix)
+  return type(name) == "string" and name:find "^[%a_][%w_]*$" ~= nil
+    and (name:sub(1, 1) ~= "_" or prefix:sub(1, 1) == "_")
+end
+
+--- The public names of a module, sorted.
+function complete.names(value)
+  local list, add = collector ""
+  each_name(value, function(name) if is_public(name, "") then add(name) end end)
+  table.sort(list)
+  return list
+end
+
 -- ---- names --------------------------------------------------------------------------------------
 
 -- The parts of the path that ends before token i (exclusive): lt.nn. gives {"lt", "nn"}. nil where the
@@ -127,8 +140,7 @@ local function fields_of(tokens, last, prefix, only_functions)
   local list, add = collector(prefix)
   if value == nil then return list end
   each_name(value, function(name, entry)
-    if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then return end
-    if name:sub(1, 1) == "_" and prefix:sub(1, 1) ~= "_" then return end
+    if not is_public(name, prefix) then return end
     if only_functions and entry ~= nil and type(entry) ~= "function" then
       local meta = type(entry) == "table" and getmetatable(entry)
       if not (type(meta) == "table" and rawget(meta, "__call")) then return end
@@ -141,7 +153,7 @@ end
 local function globals(prefix)
   local list, add = collector(prefix)
   for name in pairs(_G) do
-    if type(name) == "string" and (name:sub(1, 1) ~= "_" or prefix:sub(1, 1) == "_") then add(name) end
+    if is_public(name, prefix) then add(name) end
   end
   for word in pairs(lexer.keywords) do add(word) end
   for _, name in ipairs {"lt", "help", "who"} do add(name) end

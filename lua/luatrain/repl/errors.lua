@@ -10,11 +10,8 @@ local errors = {}
 local latest            -- {value = the error, frames = list, old = whether another input has begun}
 local MOST_FRAMES, MOST_LOCALS = 40, 60
 
--- Whether a chunk's source is the library's: embedded, or read from LUATRAIN_PATH.
 local function is_library(source)
-  local disk = os.getenv "LUATRAIN_PATH"
-  return source:find("@luatrain/", 1, true) == 1
-    or disk ~= nil and source:find("@" .. disk .. "/luatrain/", 1, true) == 1
+  return require("luatrain.doc.source").library_file(source) ~= nil
 end
 
 -- Names and short texts of the locals of a level (counted from the caller).
@@ -40,8 +37,10 @@ function errors.see(e)
     local info = debug.getinfo(level, "nSl")
     if not info or #latest.frames == MOST_FRAMES then break end
     if info.what ~= "C" and info.currentline > 0 and not is_library(info.source) then
+      local caller = debug.getinfo(level + 1, "S")  -- what the library calls it tells the user nothing
+      local name = caller and not is_library(caller.source) and info.name or nil
       table.insert(latest.frames, {source = info.source, place = info.short_src .. ":" .. info.currentline,
-        line = info.currentline, name = info.name, locals = locals_at(level)})
+        line = info.currentline, name = name, locals = locals_at(level)})
     end
   end
   return e
@@ -75,12 +74,13 @@ local function source_line(inputs, source, number)
   end
 end
 
--- The message without its position, and the position; library positions are left out.
+-- The message without its position (coroutines add it again), and the position.
 local function split(e)
-  local plain = type(e) == "table" and not (getmetatable(e) or {}).__tostring
-  local text = (plain and values.brief(e, 200) or tostring(e)):gsub("\nstack traceback:.*", "")
+  local shapeless = type(e) == "table" and not (debug.getmetatable(e) or {}).__tostring
+  local text = (shapeless and values.brief(e, 200) or values.plain(e)):gsub("\nstack traceback:.*", "")
   local place, rest = text:match "^([^\n]-:%d+): (.*)$"
   if not place or place:find " " then return text end
+  while rest:sub(1, #place + 2) == place .. ": " do rest = rest:sub(#place + 3) end
   return rest, place
 end
 
@@ -89,15 +89,14 @@ end
 local function frame_line(inputs, frame)
   local code = source_line(inputs, frame.source, frame.line)
   local head = ("  %s:%s"):format(frame.place, frame.name and (" in %s:"):format(frame.name) or "")
-  local line = code and head .. "  " .. code:match "^%s*(.-)%s*$" or head
-  return style.clip(line, style.columns() - 1)
+  return style.line(code and head .. "  " .. code:match "^%s*(.-)%s*$" or head)
 end
 
 -- The lines of a traceback: ten at most, a line that follows itself (recursion) once.
 local function frame_lines(inputs, frames)
   local lines, times = {}, 1
   local function count()
-    if times > 1 then lines[#lines + 1] = ("  ... %d times"):format(times) end
+    if times > 1 then lines[#lines + 1] = times == 2 and lines[#lines] or ("  ... %d times"):format(times) end
     times = 1
   end
   for i, frame in ipairs(frames) do
@@ -123,7 +122,7 @@ end
 
 --- The text of an error: what is wrong, the line where, and who called it. inputs: the session's texts.
 function errors.text(e, inputs)
-  if chunk.is_interrupt(e) and tostring(e):find "interrupted$" then
+  if chunk.is_interrupt(e) and values.plain(e):find "interrupted$" then
     return style.paint("error", "interrupted")
   end
   local message, place = split(e)
@@ -144,7 +143,7 @@ function errors.where(inputs)
   for i, frame in ipairs(latest.frames) do
     lines[#lines + 1] = style.paint("dim", ("%d%s"):format(i, frame_line(inputs, frame)))
     for _, one in ipairs(frame.locals) do
-      lines[#lines + 1] = style.clip(("     %s = %s"):format(one.name, one.text), style.columns() - 1)
+      lines[#lines + 1] = style.line(("     %s = %s"):format(one.name, one.text))
     end
   end
   return table.concat(lines, "\n")

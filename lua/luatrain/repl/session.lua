@@ -29,6 +29,9 @@ function Session:say(format, ...)
   self.out(select("#", ...) > 0 and format:format(...) or format)
 end
 
+--- The same, told by the way.
+function Session:note(format, ...) self:say("%s", style.paint("dim", format:format(...))) end
+
 --- Prints an error and remembers that one happened.
 function Session:tell_error(e)
   io.stdout:flush()
@@ -47,8 +50,7 @@ local function restore_names(self)
     if not fine then
       rawset(_G, name, value)
       self.restored = true
-      self:say("%s", style.paint("dim", ("'%s' is a name that Lua and luatrain use; it has its value again, "
-        .. "take another"):format(name)))
+      self:note("'%s' is a name that Lua and luatrain use; it has its value again, take another", name)
     end
   end
 end
@@ -68,8 +70,10 @@ function Session:protect(f, ...)
   local mark, watcher = scope.mark(), core.on_catch
   core.on_catch = errors.see
   check(C.lt_interrupt_watch(true))
+  self.watching = true
   local ok, results = pack(xpcall(f, errors.see, ...))
   C.lt_interrupt_watch(false)
+  self.watching = false
   core.on_catch = watcher
   if not ok then
     scope.restore(mark)
@@ -79,6 +83,13 @@ function Session:protect(f, ...)
   restore_names(self)
   if ok then return true, results end
   return false, results[1]
+end
+
+--- After an error in the session's own work: an interrupt may come when what ran has just ended.
+function Session:recover(e)
+  if self.watching then C.lt_interrupt_watch(false) end
+  self.watching = false
+  self:tell_error(e)
 end
 
 -- ---- results ------------------------------------------------------------------------------------
@@ -110,8 +121,8 @@ function Session:show(list, silent)
     local value = list[i]
     names[i] = value ~= nil and self:keep_result(value)
     if not silent then
-      local ok, text = self:protect(values.text, value)
-      if ok then self.out(text[1]) else self:tell_error(text) end
+      local ok, e = self:protect(function() self.out(values.text(value)) end)
+      if not ok then self:tell_error(e) end
     end
   end
   return names
@@ -135,7 +146,7 @@ function Session:evaluate(text)
   local name = ("=[%d]"):format(#self.inputs)
   local silent, at = ends_with_semicolon(text)
   local source = silent and text:sub(1, at - 1) .. " " .. text:sub(at + 1) or text
-  local f, is_expression, kept = chunk.compile(source, name, self.reserved)
+  local f, is_expression, kept, first, last = chunk.compile(source, name, self.reserved)
   if silent and not is_expression then f, is_expression, kept = chunk.compile(text, name, self.reserved) end
   if not f then
     self:tell_error(is_expression)
@@ -147,18 +158,15 @@ function Session:evaluate(text)
     return false
   end
   for _, hidden in ipairs(kept) do
-    self:say("%s", style.paint("dim", ("local '%s' hides a name that Lua and luatrain use: it is gone after "
-      .. "this input"):format(hidden)))
+    self:note("local '%s' hides a name that Lua and luatrain use: it is gone after this input", hidden)
   end
   local restored = self.restored
   local names = self:show(results, silent)
   if restored then return true end
-  local first, last = nil, text
-  if is_expression and loadstring(text) == nil and loadstring("return " .. source) == nil then
-    first, last = chunk.split(text)
-  end
   if first then self.log[#self.log + 1] = {text = first} end
-  self.log[#self.log + 1] = {text = last or text, names = is_expression and #names > 0 and names or nil}
+  local is_result = is_expression and #names > 0
+  self.log[#self.log + 1] = is_result and {text = last or source, names = names, silent = silent}
+    or {text = last or text}
   return true
 end
 
@@ -189,18 +197,17 @@ end
 
 -- An expression as statements of a script: its values get their names where others use these.
 local function statements(entry, named)
-  local silent, at = ends_with_semicolon(entry.text)
-  local text = silent and entry.text:sub(1, at - 1) or entry.text
-  local tokens = lexer.tokens(text)
-  if tokens[#tokens].kind == "comment" then text = text:sub(1, tokens[#tokens].from - 1) end
-  if not named then return (silent and "do local _ = %s end" or "print(%s)"):format(text) end
+  local tokens = lexer.tokens(entry.text)
+  local last = tokens[#tokens]
+  local text = last.kind == "comment" and entry.text:sub(1, last.from - 1) or entry.text
+  if not named then return (entry.silent and "do local _ = %s end" or "print(%s)"):format(text) end
   local names, latest = {}, nil
   for i, name in ipairs(entry.names) do
     names[i], latest = name or "_", name or latest
   end
   local list = table.concat(names, ", ")
   local lines = {list .. " = " .. text, latest and "_ = " .. latest}
-  if not silent then lines[#lines + 1] = ("print(%s)"):format(list) end
+  if not entry.silent then lines[#lines + 1] = ("print(%s)"):format(list) end
   return table.concat(lines, "\n")
 end
 

@@ -1,10 +1,11 @@
 --- Values as the session shows them: tables with what they hold, strings in quotes, all else as
 -- tostring has it. Long and deep tables are cut.
 local style = require "luatrain.repl.style"
+local texts = require "luatrain.text"
 
 local values = {}
 
-local MOST_FIELDS, MOST_DEPTH, MOST_STRING = 40, 4, 4000
+local MOST_FIELDS, MOST_DEPTH, MOST_STRING, MOST_PARTS = 40, 4, 4000, 400
 
 -- A string in quotes, on one line, UTF-8 as it is.
 local function quoted(text)
@@ -16,8 +17,8 @@ local function quoted(text)
   end) .. '"' .. cut
 end
 
--- tostring, whatever a metamethod of the user's does; whole numbers with all their digits.
-local function plain(value)
+--- tostring, whatever a metamethod of the user's does; whole numbers with all their digits.
+function values.plain(value)
   if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 63 then
     return ("%.0f"):format(value)
   end
@@ -45,6 +46,25 @@ local function other_keys(t, length)
   return keys
 end
 
+-- The name of a module of luatrain's ("lt.nn") or of Lua's own ("math"), or nil.
+local function module_name(t)
+  local standard, found = require("luatrain.host").standard, nil
+  for name, loaded in pairs(package.loaded) do
+    if rawequal(loaded, t) and (name:find "^luatrain" or rawequal(standard[name], t))
+      and (not found or #name < #found) then
+      found = name
+    end
+  end
+  return found and found:gsub("^luatrain", "lt")
+end
+
+-- A module as the list of its names; inside other tables its own name will do.
+local function module_text(name, t, depth)
+  if depth > 0 then return "<module " .. name .. ">" end
+  local names = require("luatrain.repl.complete").names(t)
+  return style.paint("title", "module " .. name) .. "\n" .. style.table(names)
+end
+
 local render
 
 local function key_text(key)
@@ -52,44 +72,66 @@ local function key_text(key)
     if key:find "^[%a_][%w_]*$" and not require("luatrain.repl.lexer").keywords[key] then return key end
     return "[" .. quoted(key) .. "]"
   end
-  return "[" .. plain(key) .. "]"
+  return "[" .. values.plain(key) .. "]"
 end
 
--- Fields as texts; a line each where they do not fit into one.
+-- Fields as texts, and whether it is a list. seen.parts counts those of all tables.
 local function fields(t, depth, seen)
   local parts, length = {}, 0
   while rawget(t, length + 1) ~= nil do length = length + 1 end
-  for i = 1, math.min(length, MOST_FIELDS) do parts[i] = render(rawget(t, i), depth + 1, seen) end
+  local function add(key, prefix)
+    if #parts >= MOST_FIELDS or seen.parts >= MOST_PARTS then return false end
+    seen.parts = seen.parts + 1
+    parts[#parts + 1] = prefix .. render(rawget(t, key), depth + 1, seen)
+    return true
+  end
+  for i = 1, length do
+    if not add(i, "") then break end
+  end
   local keys = other_keys(t, length)
   for _, key in ipairs(keys) do
-    if #parts >= MOST_FIELDS then break end
-    parts[#parts + 1] = key_text(key) .. " = " .. render(rawget(t, key), depth + 1, seen)
+    if not add(key, key_text(key) .. " = ") then break end
   end
   local left = length + #keys - #parts
   if left > 0 then parts[#parts + 1] = ("... %d more"):format(left) end
-  return parts
+  return parts, #keys == 0
+end
+
+-- Parts as lines: those of a list fill them, fields have one each.
+local function lines_of(parts, is_list, room)
+  local lines, line = {}, nil
+  for i, part in ipairs(parts) do
+    if i < #parts then part = part .. "," end
+    local fits = line and is_list and not part:find "\n" and texts.width(line) + 1 + texts.width(part) <= room
+    if fits then line = line .. " " .. part else lines[#lines + 1], line = line, part end
+  end
+  lines[#lines + 1] = line
+  return lines
 end
 
 local function render_table(t, depth, seen)
   if seen[t] then return "{... itself}" end
   if depth > MOST_DEPTH then return "{...}" end
+  local name = module_name(t)
+  if name then return module_text(name, t, depth) end
   seen[t] = true
-  local parts = fields(t, depth, seen)
+  local parts, is_list = fields(t, depth, seen)
   seen[t] = nil
   if #parts == 0 then return "{}" end
   local flat = "{" .. table.concat(parts, ", ") .. "}"
   local room = math.min(style.columns(), 100) - 4 - 2 * depth
-  if not flat:find "\n" and style.width(flat) <= room then return flat end
+  if not flat:find "\n" and texts.width(flat) <= room then return flat end
   local indent = ("  "):rep(depth + 1)
-  return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
+  return "{\n" .. indent .. table.concat(lines_of(parts, is_list, room), "\n" .. indent) .. "\n"
+    .. ("  "):rep(depth) .. "}"
 end
 
 function render(value, depth, seen)
   if type(value) == "string" then return quoted(value) end
-  if type(value) ~= "table" then return plain(value) end
+  if type(value) ~= "table" then return values.plain(value) end
   local meta = getmetatable(value)
   if type(meta) == "table" and rawget(meta, "__tostring") then
-    return (plain(value):gsub("\n", "\n" .. ("  "):rep(depth)))
+    return (values.plain(value):gsub("\n", "\n" .. ("  "):rep(depth)))
   end
   if type(meta) == "table" and depth > 0 and type(rawget(meta, "class_name")) == "string" then
     return "<" .. meta.class_name .. ">"
@@ -97,10 +139,8 @@ function render(value, depth, seen)
   return render_table(value, depth, seen)
 end
 
---- The text for a result. At the top a module of functions (a table of functions only) lists their names.
-function values.text(value)
-  return render(value, 0, {})
-end
+--- The text for a result.
+function values.text(value) return render(value, 0, {parts = 0}) end
 
 --- A value in one short line, without its elements: for lists of variables.
 function values.brief(value, columns)
@@ -115,9 +155,9 @@ function values.brief(value, columns)
   elseif type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
     text = type(value)
   else
-    text = render(value, MOST_DEPTH - 1, {}):gsub("%s*\n%s*", " ")
+    text = render(value, MOST_DEPTH - 1, {parts = 0}):gsub("%s*\n%s*", " ")
   end
-  return style.clip(text, columns or 60)
+  return texts.clip(text, columns or 60)
 end
 
 return values
