@@ -275,7 +275,7 @@ function show.state(state)
   end
   table.sort(names)
   local lines = { ("%s, %s, %s"):format(show.plural(#names, "tensor"), show.plural(elements, "element"),
-    require("luatrain.doc.who").size(bytes)) }
+    require("luatrain.text").bytes(bytes)) }
   for i, name in ipairs(names) do
     if i > 10 then
       lines[#lines + 1] = ("  ... and %d more"):format(#names - 10)

@@ -37,6 +37,16 @@ function text.wrap(words, columns)
   return lines
 end
 
+--- Bytes as people read them: "512 B", "1.5 kB", "3.2 MB", "1.1 GB".
+function text.bytes(n)
+  if n < 1000 then return ("%d B"):format(n) end
+  local unit = 0
+  repeat
+    n, unit = n / 1000, unit + 1
+  until n < 999.5 or unit == 4
+  return ("%.3g %s"):format(n, ({"kB", "MB", "GB", "TB"})[unit])
+end
+
 --- Words in columns, read downwards, in so many columns; at most `most` rows, then a line that says how many
 -- are left out.
 function text.table(words, columns, most)

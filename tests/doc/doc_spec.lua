@@ -195,7 +195,7 @@ m.six = op.define {
 end)
 
 describe("who", function()
-  local who = require "luatrain.doc.who"
+  local who, texts = require "luatrain.doc.who", require "luatrain.text"
 
   it("lists names, types, shapes and bytes, each storage once", function()
     local x = lt.zeros(10, 100)
@@ -221,10 +221,10 @@ describe("who", function()
     local t = { lt.zeros(5) }
     t.self = t
     assert.equal(20, who.bytes(t))
-    assert.equal("512 B", who.size(512))
-    assert.equal("1.5 kB", who.size(1500))
-    assert.equal("3.2 MB", who.size(3.2e6))
-    assert.equal("1 GB", who.size(999.7e6))
+    assert.equal("512 B", texts.bytes(512))
+    assert.equal("1.5 kB", texts.bytes(1500))
+    assert.equal("3.2 MB", texts.bytes(3.2e6))
+    assert.equal("1 GB", texts.bytes(999.7e6))
   end)
 
   it("fits narrow terminals", function()

@@ -2,6 +2,7 @@
 local json = require "luatrain.json"
 local show = require "luatrain.show"
 local fs = require "luatrain.fs"
+local program = require "program"
 
 local SPECIAL = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
 
@@ -130,6 +131,22 @@ describe("summaries", function()
     local text = tostring((lt.safetensors.load(path)))
     assert.is_truthy(text:find("2 tensors, 16 elements, 64 B", 1, true), text)
     assert.is_truthy(text:find("weight +%(4, 3%) f32"), text)
+    run:close()
+  end)
+
+  it("of runs without all numbers, and damaged ones", function()
+    local run = require("luatrain.train.run").open(fs.join(folder, "odd"))
+    fs.write(run:file "history.json", '{"train_loss": [3, 2], "val_loss": [2.5, null], "late": [1]}')
+    assert.is_truthy(tostring(run):find("2 epochs; the last: train_loss 2\n", 1, true), tostring(run))
+    local info = program.run { "info", run.path }
+    assert.is_truthy(info.out:find "2 epochs; the last:\n +late +%-\n +train_loss +2\n +val_loss +%-\n", info.out)
+    for _, text in ipairs { "[1, 2]", '{"a": 1}', "7", "{" } do
+      fs.write(run:file "history.json", text)
+      assert.is_truthy(tostring(run):find("0 epochs", 1, true))
+      info = program.run { "info", run.path }
+      assert.equal(4, info.code)
+      assert.is_truthy(info.err:find("history.json", 1, true), info.err)
+    end
     run:close()
   end)
 

@@ -3,20 +3,12 @@ local ffi = require "ffi"
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
-local json = require "luatrain.json"
 local runs = require "luatrain.train.run"
 local C = core.C
 
 local info = {}
 
 local function shape_text(shape) return "(" .. table.concat(shape, ", ") .. ")" end
-
-local function bytes_text(n)
-  if n >= 2 ^ 30 then return ("%.2f GiB"):format(n / 2 ^ 30) end
-  if n >= 2 ^ 20 then return ("%.1f MiB"):format(n / 2 ^ 20) end
-  if n >= 2 ^ 10 then return ("%.1f KiB"):format(n / 2 ^ 10) end
-  return ("%d bytes"):format(n)
-end
 
 local function safetensors(path)
   local list, metadata = require("luatrain.safetensors").info(path)
@@ -27,7 +19,8 @@ local function safetensors(path)
     for _, size in ipairs(t.shape) do n = n * size end
     bytes, elements = bytes + t.bytes, elements + n
   end
-  print(("%s: %d tensors, %.0f elements, %s"):format(path, #list, elements, bytes_text(bytes)))
+  print(("%s: %d tensors, %.0f elements, %s"):format(path, #list, elements,
+    require("luatrain.text").bytes(bytes)))
   for key, value in pairs(metadata) do
     if key ~= "luatrain" then print(("  %s: %s"):format(key, value)) end
   end
@@ -57,18 +50,11 @@ local function run(path)
   print(path .. ": a run directory")
   local folder = runs.folder(path)
   for _, name in ipairs(fs.list(folder)) do print("  " .. fs.join(fs.basename(folder), name)) end
-  local history = fs.join(path, "history.json")
-  if not fs.is_file(history) then return end
-  local columns = json.load(history)
-  local names, epochs = {}, 0
-  for name, column in pairs(columns) do
-    names[#names + 1], epochs = name, math.max(epochs, #column)
-  end
-  table.sort(names)
-  print(("  %d epochs; the last:"):format(epochs))
-  for _, name in ipairs(names) do
-    local value = columns[name][epochs]
-    print(("    %-28s %s"):format(name, value == json.null and "-" or ("%.6g"):format(value)))
+  local epochs, metrics = runs.latest(path)
+  if epochs == 0 then return end
+  print(("  %s; the last:"):format(require("luatrain.show").plural(epochs, "epoch")))
+  for _, one in ipairs(metrics) do
+    print(("    %-28s %s"):format(one.name, one.value and ("%.6g"):format(one.value) or "-"))
   end
 end
 

@@ -108,16 +108,6 @@ function who.list(options)
   return list
 end
 
---- Bytes as people read them: "512 B", "1.5 kB", "3.2 MB", "1.1 GB".
-function who.size(bytes)
-  if bytes < 1000 then return ("%d B"):format(bytes) end
-  local unit = 0
-  repeat
-    bytes, unit = bytes / 1000, unit + 1
-  until bytes < 999.5 or unit == 4
-  return ("%.3g %s"):format(bytes, ({ "kB", "MB", "GB", "TB" })[unit])
-end
-
 --- The table that who() prints, as text. options: as for who.list, and width (default: the terminal's).
 function who.text(options)
   local list = who.list(options)
@@ -125,7 +115,7 @@ function who.text(options)
   local width = options and options.width or terminal.columns()
   local rows = { { "name", "type", "about", "bytes" } }
   for _, one in ipairs(list) do
-    rows[#rows + 1] = { one.name, one.kind, one.about, one.bytes > 0 and who.size(one.bytes) or "" }
+    rows[#rows + 1] = { one.name, one.kind, one.about, one.bytes > 0 and texts.bytes(one.bytes) or "" }
   end
   local most = { 0, 0, 0, 0 }
   for _, row in ipairs(rows) do
@@ -142,7 +132,8 @@ function who.text(options)
     lines[i] = table.concat(cells, "  "):gsub("%s+$", "")
   end
   local memory = require("luatrain.scope").memory()
-  lines[#lines + 1] = ("tensors: %s live, %s at most"):format(who.size(memory.live), who.size(memory.peak))
+  lines[#lines + 1] = ("tensors: %s live, %s at most"):format(texts.bytes(memory.live),
+    texts.bytes(memory.peak))
   return table.concat(lines, "\n")
 end
 

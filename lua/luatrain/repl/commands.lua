@@ -65,18 +65,17 @@ local function profile(session, argument)
   session:say("%s", lt_profile.text(list[1], list[2]))
 end
 
-local function mebibytes(bytes) return ("%.1f MiB"):format(bytes / 1048576) end
-
 local function memory(session)
   local m = require("luatrain.scope").memory()
-  session:say("tensors   %s in %d storages, at most %s; %s kept for reuse", mebibytes(m.live), m.storages,
-    mebibytes(m.peak), mebibytes(m.cached))
-  session:say("Lua       %s", mebibytes(collectgarbage "count" * 1024))
+  local size = texts.bytes
+  session:say("tensors   %s in %d storages, at most %s; %s kept for reuse", size(m.live), m.storages,
+    size(m.peak), size(m.cached))
+  session:say("Lua       %s", size(collectgarbage "count" * 1024))
   local file = io.open "/proc/self/status"
   local status = file and file:read "*a" or ""
   if file then file:close() end
   local now, peak = status:match "VmRSS:%s*(%d+)", status:match "VmHWM:%s*(%d+)"
-  if now then session:say("process   %s, at most %s", mebibytes(now * 1024), mebibytes(peak * 1024)) end
+  if now then session:say("process   %s, at most %s", size(now * 1024), size(peak * 1024)) end
   local kept = math.min(session.results, 100)
   if kept > 0 then
     session:say("%d results are kept (up to _%d); :forget lets them go", kept, session.results)

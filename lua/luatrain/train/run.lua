@@ -125,32 +125,38 @@ function run.open(path, options)
   return self
 end
 
--- The last value of each metric of a run directory's history: the number of epochs and a text.
-local function history_text(path)
+--- The last entry of a run directory's history: the number of epochs, and a list of {name, value}, where no
+-- value is one that is no number. An error where history.json is damaged.
+function run.latest(path)
   local file = fs.join(path, "history.json")
-  local ok, columns = pcall(function() return fs.is_file(file) and json.load(file) or {} end)
-  if not ok or type(columns) ~= "table" then return 0, nil end
-  local names, epochs, parts = {}, 0, {}
+  local columns, epochs, metrics = fs.is_file(file) and json.load(file) or {}, 0, {}
+  local function damaged() failure.raise("data", "%s: not a history: lists by name", file) end
+  if type(columns) ~= "table" then damaged() end
   for name, column in pairs(columns) do
-    if type(column) == "table" then names[#names + 1], epochs = name, math.max(epochs, #column) end
+    if type(name) ~= "string" or type(column) ~= "table" then damaged() end
+    epochs = math.max(epochs, #column)
   end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for i, name in ipairs(core.sorted_keys(columns)) do
     local value = columns[name][epochs]
-    if type(value) == "number" then parts[#parts + 1] = ("%s %.4g"):format(name, value) end
+    metrics[i] = {name = name, value = type(value) == "number" and value or nil}
   end
-  return epochs, #parts > 0 and table.concat(parts, ", ") or nil
+  return epochs, metrics
 end
 
 --- What a run directory holds, in a few lines: epochs, the last metrics, checkpoints.
 function run.summary(path)
-  local epochs, last = history_text(path)
-  local kept = {}
+  local ok, epochs, metrics = pcall(run.latest, path)
+  if not ok then epochs, metrics = 0, {} end
+  local kept, parts = {}, {}
+  for _, one in ipairs(metrics) do
+    if one.value then parts[#parts + 1] = ("%s %.4g"):format(one.name, one.value) end
+  end
   for _, name in ipairs(fs.is_dir(run.folder(path)) and fs.list(run.folder(path)) or {}) do
     if fs.extension(name) == "safetensors" then kept[#kept + 1] = fs.stem(name) end
   end
-  return ("run %s: %s%s\n  checkpoints: %s"):format(path, require("luatrain.show").plural(epochs, "epoch"),
-    last and "; the last: " .. last or "", #kept > 0 and table.concat(kept, ", ") or "none")
+  return ("run %s: %s%s%s\n  checkpoints: %s"):format(path, require("luatrain.show").plural(epochs, "epoch"),
+    #parts > 0 and "; the last: " or "", table.concat(parts, ", "),
+    #kept > 0 and table.concat(kept, ", ") or "none")
 end
 
 function Run:__tostring() return run.summary(self.path) end
