@@ -36,8 +36,8 @@ function program.clean()
   folders = {}
 end
 
--- Shell quoting, so that output and errors can be told apart.
-local function quoted(words)
+--- Words as a shell takes them.
+function program.quoted(words)
   local list = {}
   for i, word in ipairs(words) do list[i] = "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
   return table.concat(list, " ")
@@ -51,7 +51,7 @@ function program.run(args, options)
   local folder = fs.temporary_directory()
   local words = {}
   for name, value in pairs(options.env or {}) do words[#words + 1] = ("%s=%s"):format(name, value) end
-  local command = ("env %s %s"):format(quoted(words), quoted {program.path, unpack(args)})
+  local command = ("env %s %s"):format(program.quoted(words), program.quoted {program.path, unpack(args)})
   command = options.with and ("{ %s; }"):format(options.with:format(command)) or "exec " .. command
   command = ("%s >%s/out 2>%s/err"):format(command, folder, folder)
   local result = process.run({"sh", "-c", command}, {directory = options.directory or folder,

@@ -108,13 +108,7 @@ end
 
 -- Types a line and Tab, and waits for what should be on the screen.
 local function tab(s, line, wanted)
-  s:press "C-u"
-  s:press "C-l"
-  s:type(line)
-  s:press "Tab"
-  local text, came = s:wait(wanted, 5)
-  assert.is_true(came, ("after '%s' and Tab '%s' is not on the screen:\n%s"):format(line, wanted, text))
-  return text
+  return s:keys("C-u", "C-l"):type(line):keys("Tab"):wait(wanted):read()
 end
 
 local function needs(shell)
@@ -137,6 +131,7 @@ end
 
 describe("in a terminal", function()
   teardown(program.clean)
+  after_each(screen.close_all)
 
   it("bash completes", function()
     if not needs "bash" then return end
@@ -148,7 +143,6 @@ describe("in a terminal", function()
     common(s)
     tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
     tab(s, "luatrain run chord ", "transcribe")
-    s:close()
   end)
 
   -- Of shells that show what a word means.
@@ -157,7 +151,6 @@ describe("in a terminal", function()
     tab(s, "luatrain help Tensor:narr", "Tensor:narrow")
     local text = tab(s, "luatrain run chord ", "transcribe")
     assert.is_truthy(text:find("render songs", 1, true), text)
-    s:close()
   end
 
   it("zsh completes", function()

@@ -16,6 +16,7 @@ describe("a terminal's answer", function()
 end)
 
 describe("what to draw with", function()
+  after_each(screen.close_all)
   local CODE = "local t = lt.terminal print(t.graphics(), t.colours(), t.unicode(), t.columns())"
 
   local function says(env, options)
@@ -25,10 +26,7 @@ describe("what to draw with", function()
     env.LUATRAIN_PATH = program.library()
     local s = screen.open({ "sh", "-c", ("%s -e '%s'; echo end; sleep 20"):format(program.path, CODE) },
       { env = env, columns = options.columns or 80, without = { "LUATRAIN_GRAPHICS", "KITTY_WINDOW_ID" } })
-    local text, came = s:wait "end"
-    s:close()
-    assert.is_true(came, text)
-    return (text:match "^[^\n]*":gsub("%s+", " "))
+    return (s:wait("end"):read():match "^[^\n]*":gsub("%s+", " "))
   end
 
   it("comes from the environment", function()

@@ -4,25 +4,14 @@ local program = require "program"
 local terminal = require "repl.terminal"
 
 describe("the line editor", function()
-  if not terminal.available then
-    pending "tmux is not installed"
-    return
-  end
+  if not terminal.available then return pending "tmux is not installed" end
 
-  local t
-  local function start(options)
-    t = terminal.open(options)
-    t:wait_prompt(options and options.prompt)
-    return t
-  end
-  after_each(function()
-    if t then t:close() end
-    t = nil
-  end)
+  local start = terminal.start
+  after_each(terminal.close_all)
   teardown(program.clean)
 
   it("has the keys of Emacs and readline", function()
-    start()
+    local t = start()
     t:type "34":keys("C-a"):type "12":keys("C-e"):type " + 1":keys "Enter":wait "\n1235"
     t:type "1 + wrong":keys("C-w"):type "2":keys "Enter":wait "\n3"
     t:type "junk":keys("C-u"):type "4 + 4":keys "Enter":wait "\n8"
@@ -34,7 +23,7 @@ describe("the line editor", function()
   end)
 
   it("moves within an input of several lines", function()
-    start()
+    local t = start()
     t:paste "f = {\n  1,\n  3,\n}"
     t:wait "..> }"
     t:keys("Up", "Up", "End"):type " 2,":keys "Down":keys("Down", "End"):keys "Enter":wait_prompt()
@@ -43,7 +32,7 @@ describe("the line editor", function()
   end)
 
   it("recalls inputs with Up, and finds them with Ctrl-R", function()
-    start()
+    local t = start()
     t:run("alpha = 11", nil)
     t:run("beta = 22", nil)
     t:run("alpha + beta", "\n33")
@@ -59,27 +48,22 @@ describe("the line editor", function()
   end)
 
   it("keeps what was typed when the process is killed", function()
-    start()
+    local t = start()
     t:run("survives = 'kill'")
     t:signal "KILL":wait "ended with 137"
     local home = t.home
     t:close()
-    start {home = home}
+    t = start {home = home}
     t:keys "Up":wait "lt> survives = 'kill'"
   end)
 
   it("keeps what two sessions type at once", function()
-    start()
-    local other = terminal.open {home = t.home}
-    local ok, e = pcall(function()
-      other:wait_prompt()
-      for i = 1, 5 do
-        t:run(("first%d = [[a\nb]]"):format(i):gsub("\n", " "), nil)
-        other:run(("second%d = 1"):format(i), nil)
-      end
-    end)
-    other:close()
-    assert(ok, e)
+    local t = start()
+    local other = start {home = t.home}
+    for i = 1, 5 do
+      t:run(("first%d = [[a b]]"):format(i))
+      other:run(("second%d = 1"):format(i))
+    end
     local text = fs.read(fs.join(t.home, "state/luatrain/history"))
     for i = 1, 5 do
       assert.truthy(text:find(("first%d ="):format(i), 1, true))
@@ -88,7 +72,7 @@ describe("the line editor", function()
   end)
 
   it("shows wide characters and accents, whatever the locale", function()
-    start {env = {LANG = "C", LC_ALL = "C"}, columns = 40}
+    local t = start {env = {LANG = "C", LC_ALL = "C"}, columns = 40}
     t:type "s = '日本語 é ü'":keys "Enter":wait_prompt()
     t:run("#s", "\n15")
     t:type "'ab日本cd'":keys("Left", "Left", "Left", "Left"):type "X":wait "'ab日X本cd'"
@@ -100,7 +84,7 @@ describe("the line editor", function()
   end)
 
   it("edits lines longer than the terminal, and than its screen", function()
-    start {columns = 40, rows = 10}
+    local t = start {columns = 40, rows = 10}
     local numbers = {}
     for i = 100, 250 do numbers[#numbers + 1] = tostring(i) end
     t:type("list = {" .. table.concat(numbers, ", ") .. "}"):wait "250}"
@@ -113,7 +97,7 @@ describe("the line editor", function()
   end)
 
   it("follows the size of the window", function()
-    start {columns = 80}
+    local t = start {columns = 80}
     t:type "words = 'one two three four five six seven eight nine ten'":wait "ten'"
     t:resize(40, 30):wait "nine ten'"
     t:type " .. '!'":wait "ten' .. '!'"
@@ -123,7 +107,7 @@ describe("the line editor", function()
   end)
 
   it("works with 40 columns", function()
-    start {columns = 40, rows = 20}
+    local t = start {columns = 40, rows = 20}
     local screen = t:run("lt.ones(2, 12)", "tensor(")
     for line in screen:gmatch "[^\n]+" do assert.is_true(#line <= 40, line) end
     t:run("function inner_function_of_mine(t) return t.some_field.another_field end")
@@ -132,7 +116,7 @@ describe("the line editor", function()
   end)
 
   it("works where the terminal cannot move its cursor", function()
-    start {term = "dumb"}
+    local t = start {term = "dumb"}
     t:run("1 + 1", "\n2")
     t:type "for i = 1, 2 do":keys "Enter":wait "..>"
     t:type "print(i * 10)":keys "Enter":type "end":keys "Enter":wait "\n20"
@@ -148,7 +132,7 @@ describe("the line editor", function()
     local function raw(env)
       local one = terminal.open {env = env}
       one:wait_prompt()
-      local text = one.terminal:read(true)
+      local text = one:read(true)
       one:close()
       return text
     end
@@ -157,12 +141,12 @@ describe("the line editor", function()
   end)
 
   it("puts the cursor on a fresh line after text without a line end", function()
-    start()
+    local t = start()
     t:run("io.write 'no line end'", "no line end%\ntrue\nlt>")
   end)
 
   it("can be suspended at the prompt and continued", function()
-    t = terminal.open {command = "bash --norc -i"}
+    local t = terminal.open {command = "bash --norc -i"}
     t:wait "shell>"
     t:type(program.path):keys "Enter":wait_prompt()
     t:type "12 + ":keys "C-z":wait "Stopped"

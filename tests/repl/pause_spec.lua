@@ -4,22 +4,14 @@ local program = require "program"
 local terminal = require "repl.terminal"
 
 describe("a training", function()
-  if not terminal.available then
-    pending "tmux is not installed"
-    return
-  end
+  if not terminal.available then return pending "tmux is not installed" end
 
   local toy = program.here "tests/train/toy.lua"
-  local t
   local function train(...)
-    t = terminal.open {args = {"run", toy, "train", "--no-report", "--run", "here", ...}}
-    return t
+    return terminal.open {args = {"run", toy, "train", "--no-report", "--run", "here", ...}}
   end
   local function history(folder) return fs.read(fs.join(folder, "here/history.json")) end
-  after_each(function()
-    if t then t:close() end
-    t = nil
-  end)
+  after_each(terminal.close_all)
   teardown(program.clean)
 
   it("is paused with Ctrl-\\ and continued, to the same bits as one that never was", function()
@@ -27,7 +19,7 @@ describe("a training", function()
     local whole = program.run({"run", toy, "train", "--no-report", "--run", "here", "--samples", "160",
       "--epochs", "2"}, {directory = folder})
     assert.equal(0, whole.code, whole.err)
-    train("--samples", "160", "--epochs", "2", "--pause", "0.2")
+    local t = train("--samples", "160", "--epochs", "2", "--pause", "0.2")
     t:wait "epoch 1/2"
     t:keys "C-\\":wait "paused after step":wait_prompt "paused>"
     t:type "model(batch.x):size(2)":keys "Enter":wait "\n2":wait_prompt "paused>"
@@ -40,7 +32,7 @@ describe("a training", function()
   end)
 
   it("ends, saved, where the session is left otherwise", function()
-    train("--samples", "160", "--epochs", "50", "--pause", "0.1")
+    local t = train("--samples", "160", "--epochs", "50", "--pause", "0.1")
     t:wait "epoch 1/50"
     t:keys "C-\\":wait_prompt "paused>"
     t:type ":quit":keys "Enter":wait "ended with 130"
@@ -50,7 +42,7 @@ describe("a training", function()
 
   it("is saved where the process is to end while it waits at the prompt", function()
     for _, term in ipairs {"screen", "dumb"} do
-      t = terminal.open {term = term, args = {"run", toy, "train", "--no-report", "--run", "here",
+      local t = terminal.open {term = term, args = {"run", toy, "train", "--no-report", "--run", "here",
         "--samples", "160", "--epochs", "50", "--pause", "0.1"}}
       t:wait "epoch 1/50"
       t:keys "C-\\":wait_prompt "paused>"
@@ -62,14 +54,14 @@ describe("a training", function()
   end)
 
   it("stops at an error with --repl-on-error; a step can be left out or repeated", function()
-    train("--repl-on-error", "--epochs", "1", "--nan-at", "3")
+    local t = train("--repl-on-error", "--epochs", "1", "--nan-at", "3")
     t:wait "the loss is nan":wait_prompt "paused>"
     t:type "batch.size, trainer.at.step":keys "Enter":wait "\n8":wait_prompt "paused>"
     t:type ":skip":keys "Enter":wait "ended with 0"
   end)
 
   it("can be corrected at the prompt and repeat the step", function()
-    train("--repl-on-error", "--epochs", "1", "--bad-log")
+    local t = train("--repl-on-error", "--epochs", "1", "--bad-log")
     t:wait "the loss is nan":wait_prompt "paused>"
     t:type ":where":keys "Enter":wait_prompt "paused>"
     t:type "config.bad_log = false":keys "Enter":wait_prompt "paused>"
@@ -77,7 +69,7 @@ describe("a training", function()
   end)
 
   it("fails as without it where the session is left", function()
-    train("--repl-on-error", "--epochs", "1", "--bad-log")
+    local t = train("--repl-on-error", "--epochs", "1", "--bad-log")
     t:wait_prompt "paused>"
     t:keys "C-d":wait "ended with 7"
   end)

@@ -4,25 +4,14 @@ local program = require "program"
 local terminal = require "repl.terminal"
 
 describe("the REPL", function()
-  if not terminal.available then
-    pending "tmux is not installed"
-    return
-  end
+  if not terminal.available then return pending "tmux is not installed" end
 
-  local t
-  local function start(options)
-    t = terminal.open(options)
-    t:wait_prompt()
-    return t
-  end
-  after_each(function()
-    if t then t:close() end
-    t = nil
-  end)
+  local start = terminal.start
+  after_each(terminal.close_all)
   teardown(program.clean)
 
   it("prints values without print, and keeps them", function()
-    start()
+    local t = start()
     t:run("1 + 1", "\n2")
     t:run("lt.ones(2)", "tensor([1., 1.])")
     t:run("{1, a = {true}}", "{1, a = {true}}")
@@ -38,7 +27,7 @@ describe("the REPL", function()
   end)
 
   it("prints large, endless and odd tables", function()
-    start()
+    local t = start()
     t:run("t = {} t.t = t", nil)
     t:run("t", "{t = {... itself}}")
     t:run("lt.optim", "module lt.optim\nAdam")
@@ -51,19 +40,19 @@ describe("the REPL", function()
   end)
 
   it("takes inputs of several lines, and knows when they are whole", function()
-    start()
+    local t = start()
     t:type "function f(x)":keys "Enter":wait_prompt "..>"
     t:type "if x then":keys "Enter":wait "if x then\n..>"
     t:type "return x * 2":keys "Enter":wait "* 2\n..>"
     t:type "end":keys "Enter":wait "..>   end\n..>"
     t:type "end":keys "Enter":wait_prompt()
     assert.matches("lt> function f%(x%)\n%.%.>   if x then\n%.%.>     return x %* 2\n%.%.>   end\n"
-      .. "%.%.> end\n", t:screen() .. "\n")
+      .. "%.%.> end\n", t:read() .. "\n")
     t:run("f(21)", "\n42")
   end)
 
   it("takes pasted lines as one input", function()
-    start()
+    local t = start()
     t:paste "total = 0\nfor i = 1, 4 do\n\ttotal = total + i\nend"
     t:wait "..> end"
     t:keys "Enter":wait_prompt()
@@ -71,7 +60,7 @@ describe("the REPL", function()
   end)
 
   it("makes globals on the outermost level, and tells misspelt ones", function()
-    start()
+    local t = start()
     t:run("model_width = 3")
     t:run("local height = 4")
     t:run("model_width * height", "\n12")
@@ -84,7 +73,7 @@ describe("the REPL", function()
   end)
 
   it("completes names, fields, methods, modules and files", function()
-    start()
+    local t = start()
     fs.write(fs.join(t.home, "song.wav"), "")
     t:type "lt.nn.Sequen":keys "Tab":wait "lt.nn.Sequential"
     t:keys "C-c":wait_prompt()
@@ -100,7 +89,7 @@ describe("the REPL", function()
   end)
 
   it("lists what may follow where there is a choice", function()
-    start()
+    local t = start()
     t:run("choices = {apple = 1, apricot = 2, banana = 3}")
     t:type "choices.":keys "Tab":wait "apple    apricot  banana"
     t:type "a":keys "Tab":wait "choices.ap"
@@ -109,7 +98,7 @@ describe("the REPL", function()
   end)
 
   it("completes the names of tensors in a checkpoint", function()
-    start()
+    local t = start()
     lt.safetensors.save(fs.join(t.home, "net.safetensors"), {["encoder.weight"] = lt.zeros(2)})
     t:type "lt.safetensors.load('net.safetensors', {'enc":keys "Tab":wait "encoder.weight"
     t:keys "C-c":wait_prompt()
@@ -125,7 +114,7 @@ describe("the REPL", function()
     ["matrix product"] = "x = lt.randn(9000, 9000) while true do x:matmul(x) end",
     ["library function"] = "table.sort({3, 1, 2}, function(a, b) while true do end end)"} do
     it("stops a " .. what .. " with Ctrl-C and goes on", function()
-      start()
+      local t = start()
       t:run("kept = 5")
       t:type(code):keys "C-c":wait_prompt()            -- not yet entered: thrown away
       t:type("print('it ' .. 'runs') " .. code):keys "Enter":wait "\nit runs"
@@ -136,7 +125,7 @@ describe("the REPL", function()
   end
 
   it("stops a loop that catches all errors with a second Ctrl-C", function()
-    start()
+    local t = start()
     t:type("while true do pcall(function() print('it ' .. 'runs') while true do end end) end"):keys "Enter"
     t:wait "\nit runs":keys "C-c":wait "it runs\n^Cit runs"
     t:keys "C-c":wait "interrupted":wait_prompt()
@@ -144,7 +133,7 @@ describe("the REPL", function()
   end)
 
   it("is not ended by Ctrl-C held down", function()
-    start()
+    local t = start()
     for i = 1, 3 do
       t:type(("print('it ' .. 'runs %d') while true do end"):format(i)):keys "Enter":wait("it runs " .. i)
       for _ = 1, 10 do t:keys("C-c", "C-c", "C-c") end
@@ -154,7 +143,7 @@ describe("the REPL", function()
   end)
 
   it("stops loops of files that were loaded", function()
-    start()
+    local t = start()
     fs.write(fs.join(t.home, "spin.lua"), "print 'spins' local s = 0 while true do s = s + 1 end")
     for _, way in ipairs {"dofile 'spin.lua'", "require 'spin'", ":load spin.lua"} do
       t:run("#'" .. ("x"):rep(#way) .. "'", "\n" .. #way)
@@ -171,7 +160,7 @@ describe("the REPL", function()
   end)
 
   it("tells an error with the line and a short traceback; :where has the locals", function()
-    start()
+    local t = start()
     t:run("function inner(t) local depth = 7 return t.missing.field end")
     t:run("function outer() local list = {1, 2} return (inner(list)) end")
     local screen = t:run("outer()", "attempt to index field 'missing' (a nil value)")
@@ -191,7 +180,7 @@ describe("the REPL", function()
   end)
 
   it("measures time, ops and memory", function()
-    start()
+    local t = start()
     t:run(":time lt.randn(10):sum():numel()", "s\nlt>")
     t:run(":time 20 lt.randn(10):sum();", "20 runs: fastest")
     t:run(":profile lt.randn(300, 300):matmul(lt.randn(300, 300));", "matmul")
@@ -199,7 +188,7 @@ describe("the REPL", function()
   end)
 
   it("loads files, reloads modules and saves the session", function()
-    start()
+    local t = start()
     fs.write(fs.join(t.home, "made.lua"), "answer = 42\nlocal hidden = 1\n")
     local module = "local words = {}\nfunction words.say() return '%s' end\nreturn words\n"
     fs.write(fs.join(t.home, "words.lua"), module:format "one")
@@ -223,7 +212,7 @@ describe("the REPL", function()
   end)
 
   it("explains itself", function()
-    start()
+    local t = start()
     t:run(":help", "Ctrl-D leaves")
     t:run("help", ":reload MODULE")
     t:run(":hlep", "did you mean :help?")
@@ -236,7 +225,7 @@ describe("the REPL", function()
       pending "the documentation reader is not there"
       return
     end
-    start()
+    local t = start()
     t:run("lt.relu?", "relu")
     t:run(":doc lt.conv2d", "conv2d")
     t:run("help(lt.nn.Linear)", "Linear")
@@ -245,11 +234,11 @@ describe("the REPL", function()
 
   it("leaves with Ctrl-D, :quit and quit", function()
     for _, way in ipairs {":quit", "quit", "exit()"} do
-      start()
+      local t = start()
       t:type(way):keys "Enter":wait "ended with 0"
       t:close()
     end
-    start()
+    local t = start()
     t:keys "C-d":wait "ended with 0"
   end)
 
@@ -257,7 +246,7 @@ describe("the REPL", function()
     local home = fs.mkdir(fs.join(program.folder(), "home"))
     fs.mkdir(fs.join(home, "config/luatrain"))
     fs.write(fs.join(home, "config/luatrain/init.lua"), "from_startup = 11\nerror 'startup trouble'\n")
-    start {home = home}
+    local t = start {home = home}
     t:wait "startup trouble"
     t:run("from_startup", "\n11")
   end)
