@@ -84,7 +84,8 @@ function core.nearest(name, names)
     local distance = previous[#candidate]
     if not best or distance < best_distance then best, best_distance = candidate, distance end
   end
-  if best and best_distance <= math.max(2, math.floor(#name / 3)) then return best end
+  local most = math.min(math.max(2, math.floor(#name / 3)), #name - 1)  -- not all of it
+  if best and best_distance <= most then return best end
 end
 
 --- The keys of a table, in order.

@@ -1,4 +1,4 @@
--- metrics: counting how good a classifier is (lt.metrics).
+--- lt.metrics: counting how good a classifier is.
 --
 -- Class ids count from 0, as everywhere in tensors; a list by class (`recall[1]`) is a Lua list, so
 -- class 0 stands at 1. Accuracies are percentages from 0 to 100. Targets equal to ignore_index

@@ -340,9 +340,9 @@ function Optimizer:load_state_dict(dict)
 end
 
 function Optimizer:__tostring()
-  local g = self.param_groups[1]
-  return ("%s(%d parameters, %d groups, lr=%g)"):format(self.name, self.count, #self.param_groups,
-    g.lr)
+  local plural = require("luatrain.show").plural
+  return ("%s(%s, %s, lr=%g)"):format(self.name, plural(self.count, "parameter"),
+    plural(#self.param_groups, "group"), self.param_groups[1].lr)
 end
 
 local function class(name, defaults, methods)

@@ -131,6 +131,23 @@ describe("help", function()
     says(loadstring "return ...", "function(...)")
   end)
 
+  it("says where Lua's own names are described", function()
+    says("print", "function of Lua", "www.lua.org/manual/5.1/manual.html#pdf-print")
+    says("string.format", "manual.html#pdf-string.format")
+    says(math.floor, "math.floor", "manual.html#pdf-math.floor")
+    says("bit.band", "bitop.luajit.org")
+    says(string, "string", "library of Lua", "manual.html#5.4", "gmatch")
+    says("table", "library of Lua")
+    says("select", "lt.select(")
+    refuses("string.frmat", "nothing is called")
+  end)
+
+  it("names only, where there are many", function()
+    local text = says("Tensor", "methods:", "abs", "zeros_like", 'help "lt.Tensor:NAME" explains one')
+    assert.is_true(select(2, text:gsub("\n", "")) < 100)
+    says("lt.nn", "Linear  ", "y = x W^T + b")
+  end)
+
   it("names the nearest of what it does not know", function()
     refuses("lt.conv2", "nothing is called 'lt.conv2'", "did you mean lt.conv2d?")
     refuses("Linaer", "did you mean lt.nn.Linear?")
@@ -200,7 +217,8 @@ describe("who", function()
   it("lists names, types, shapes and bytes, each storage once", function()
     local x = lt.zeros(10, 100)
     local scope = { x = x, view = x:narrow(1, 1, 2), model = lt.nn.Linear(3, 4), name = "a song", n = 5,
-      both = { x, x }, f = print, released = lt.ones(2), _ = 1, _3 = 2 }
+      both = { x, x }, f = print, released = lt.ones(2), _ = 1, _3 = 2, nn = lt.nn,
+      strict = setmetatable({}, { __index = function() error "no" end }), wide = "日本" }
     scope.released:release()
     local by_name = {}
     for _, one in ipairs(who.list { scope = scope }) do by_name[one.name] = one end
@@ -213,6 +231,9 @@ describe("who", function()
     assert.equal('"a song"', by_name.name.about)
     assert.equal("5", by_name.n.about)
     assert.equal("released", by_name.released.about)
+    assert.same({ "module", "luatrain.nn" }, { by_name.nn.kind, by_name.nn.about })
+    assert.equal("0 entries", by_name.strict.about)
+    assert.is_truthy(who.text({ scope = scope }):find '"日本"  +6 B')
     assert.is_nil(by_name._)
     assert.is_nil(by_name._3)
   end)
@@ -289,6 +310,9 @@ describe("luatrain help", function()
     local text = fs.read(fs.join(folder, "nn.html"))
     assert.is_truthy(text:find('<section id="lt-nn-Linear">', 1, true))
     assert.is_truthy(fs.read(fs.join(folder, "c.html")):find('id="lt_conv"', 1, true))
+    local index = fs.read(fs.join(folder, "index.html"))
+    assert.is_nil(index:find("<dd></dd>", 1, true))
+    assert.is_truthy(index:find("Keeps small gradients from vanishing", 1, true))
     assert.is_truthy(fs.read(fs.join(folder, "recipes.html")):find("chord", 1, true))
   end)
 

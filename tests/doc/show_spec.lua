@@ -139,7 +139,7 @@ describe("summaries", function()
     fs.write(run:file "history.json", '{"train_loss": [3, 2], "val_loss": [2.5, null], "late": [1]}')
     assert.is_truthy(tostring(run):find("2 epochs; the last: train_loss 2\n", 1, true), tostring(run))
     local info = program.run { "info", run.path }
-    assert.is_truthy(info.out:find "2 epochs; the last:\n +late +%-\n +train_loss +2\n +val_loss +%-\n", info.out)
+    assert.matches("2 epochs; the last:\n +late +%-\n +train_loss +2\n +val_loss +%-\n", info.out)
     for _, text in ipairs { "[1, 2]", '{"a": 1}', "7", "{" } do
       fs.write(run:file "history.json", text)
       assert.is_truthy(tostring(run):find("0 epochs", 1, true))

@@ -60,7 +60,7 @@ local function contents(list)
   return table.concat(parts, "\n")
 end
 
--- The topics of every page: file -> {title, head (topic of the module or nil), topics}.
+-- The topics of every page: file -> {title, head (topic of the module), topics}.
 local function sorted_by_page()
   local pages, order, seen = {}, {}, {}
   local function page_of(record)
@@ -79,16 +79,17 @@ local function sorted_by_page()
     for _, record in ipairs(list) do
       local topic = topics.of(record)
       local its = page_of(record)
-      local head = record.kind == "module" and record.name == its.title or record.name == "lt.Tensor"
-      if head then its.head = topic
-      elseif topic.documented and not seen[record.name] then
+      if record.name == "lt.Tensor" then its.head = topic
+      elseif topic.documented and record.name ~= its.title and not seen[record.name] then
         seen[record.name] = true
         its.topics[#its.topics + 1] = topic
       end
     end
   end
-  pages.lt.head = topics.of { name = "lt", key = "lt", kind = "module", value = {}, room = "",
-    file = source.module_file "luatrain" }
+  for key, its in pairs(pages) do
+    its.head = its.head or topics.of { name = its.title, key = key, kind = "module", value = {}, room = key,
+      file = source.module_file(key == "lt" and "luatrain" or "luatrain." .. key) }
+  end
   table.sort(order, function(a, b)
     if (a == "lt") ~= (b == "lt") then return a == "lt" end
     if (a == "Tensor") ~= (b == "Tensor") then return a == "Tensor" end
@@ -99,7 +100,7 @@ end
 
 local function module_page(folder, one)
   local parts = {}
-  if one.head then blocks(parts, one.head) end
+  blocks(parts, one.head)
   table.sort(one.topics, function(a, b) return a.title < b.title end)
   parts[#parts + 1] = contents(one.topics)
   for _, topic in ipairs(one.topics) do entry(parts, topic, 3) end
@@ -151,11 +152,10 @@ local function index_page(folder, pages, order)
   local list = {}
   for _, key in ipairs(order) do
     local one = pages[key]
-    local about = one.head and one.head.record
-    local doc = about and (about.kind == "module" and about.file and about.file.header
-      or about.entry and about.entry.doc)
+    local about = one.head.record
+    local doc = about.entry and about.entry.doc or about.file.header
     list[#list + 1] = ("<dt>%s</dt><dd>%s</dd>"):format(link(one.file, one.title),
-      web.escape((topics.sentence(doc):gsub("^lt%.[%w_]+: ", ""))))
+      web.escape(topics.about(doc)))
   end
   page(folder, "index.html", "luatrain: reference", {
     web.paragraph("Made by luatrain help --html of the comments in the sources. In the REPL: help(x), in a "

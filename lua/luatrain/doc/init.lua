@@ -8,6 +8,7 @@
 -- `luatrain help NAME` prints the same, `luatrain help --html FOLDER` writes all of it as web pages.
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
+local lua = require "luatrain.doc.lua"
 local names = require "luatrain.doc.names"
 local topics = require "luatrain.doc.topic"
 
@@ -140,8 +141,8 @@ local function topic_of_name(name)
   if c then return topics.of_c(c) end
   local record = by_path(name)
   if record then return topics.of(record) end
-  local recipe = recipe_named(name)
-  if recipe then return recipe end
+  local other = recipe_named(name) or lua.topic(name)
+  if other then return other end
   record = by_end(name)
   if record then return topics.of(record) end
   failure.raise("usage", "help: nothing is called '%s'%s", name, near(name))
@@ -166,6 +167,7 @@ local function topic_of_table(value)
   if value == require("luatrain").log then return topic_of_name "lt.log" end
   local record = by_value(value)
   if record then return topics.of(record) end
+  if lua.name(value) then return lua.topic(lua.name(value)) end
   local class = getmetatable(value)
   if type(class) == "table" then
     record = by_value(class)
@@ -190,7 +192,8 @@ local function topic_of_function(f)
     return topics.of { name = owner .. entry.name, key = entry.name, value = f, room = "",
       kind = entry.method and "method" or "function", file = file, entry = entry }
   end
-  return topics.of_function(f)
+  local name = lua.name(f)
+  return name and lua.topic(name) or topics.of_function(f)
 end
 
 --- The topic of a name or value (see luatrain.doc.topic). Raises where there is none, naming the nearest.
@@ -228,12 +231,9 @@ end
 --- The modules of the library with a sentence each, as help() prints them.
 function doc.overview()
   local list = {}
-  local lt = require "luatrain"
   for _, room in ipairs(names.rooms()) do
-    local record = names.record("lt." .. room, room, lt[room], room)
     local file = require("luatrain.doc.source").module_file("luatrain." .. room)
-    local text = topics.sentence(file and file.header):gsub("^lt%.[%w_]+:%s*", "")
-    list[#list + 1] = { record.name, text }
+    list[#list + 1] = { "lt." .. room, topics.about(file and file.header) }
   end
   local terminal = require "luatrain.terminal"
   local text = "help(x) explains a value, help \"name\" a name: help(lt.audio), help \"lt.conv2d\", "

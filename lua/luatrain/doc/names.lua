@@ -142,10 +142,14 @@ end
 
 -- ---- records ------------------------------------------------------------------------------------
 
-local function loaded_module(value)
-  for module, loaded in pairs(package.loaded) do
-    if loaded == value and type(module) == "string" and module:find "^luatrain%." then return module end
+--- The name of a table that is a module of luatrain's ("luatrain.nn") or of Lua's own ("math"), or nil.
+function names.module_of(value)
+  local standard, found = require("luatrain.host").standard, nil
+  for name, loaded in pairs(package.loaded) do
+    local known = rawequal(loaded, value) and (name:find "^luatrain" or rawequal(standard[name], value))
+    if known and (not found or #name < #found) then found = name end
   end
+  return found
 end
 
 -- A method's comment: its own, that of its class's declaration, or of a class above.
@@ -182,8 +186,8 @@ function names.record(name, key, value, room, owner)
   elseif kind == "table" and names.is_class(value) then
     record.kind = "class"
     record.file, record.entry = class_entry(value, key, room)
-  elseif kind == "table" and loaded_module(value) then
-    record.kind, record.module = "module", loaded_module(value)
+  elseif kind == "table" and names.module_of(value) then
+    record.kind, record.module = "module", names.module_of(value)
     record.file = source.module_file(record.module)
   else
     record.kind = "value"

@@ -76,6 +76,21 @@ local function section(lines, title, fill)
   lines[#lines + 1] = ""
 end
 
+local MOST_MEMBERS = 100  -- with a sentence each
+
+-- The names that a topic has in it, with what they are; of many the names alone, in columns.
+local function members(lines, topic, width, bold)
+  local list, wordless = {}, true
+  for i, one in ipairs(topic.members) do
+    list[i], wordless = one[1], wordless and one[2] == ""
+  end
+  if #list <= MOST_MEMBERS and not wordless then return pairs_of(lines, topic.members, width, bold) end
+  lines[#lines + 1] = "  " .. texts.table(list, width - 2):gsub("\n", "\n  ")
+  if wordless then return end
+  local mark = topic.kind == "class" and ":" or "."
+  lines[#lines + 1] = ('  help "%s%sNAME" explains one'):format(topic.title, mark)
+end
+
 --- The text of a topic. options: width (default 80), colour (bold titles).
 function page.text(topic, options)
   local width = math.max(30, math.min(options and options.width or 80, 100))
@@ -101,7 +116,7 @@ function page.text(topic, options)
   end
   if #topic.members > 0 then
     local title = topic.kind == "class" and "methods:" or topic.kind == "recipe" and "commands:" or "names:"
-    section(lines, title, function() pairs_of(lines, topic.members, width, bold) end)
+    section(lines, title, function() members(lines, topic, width, bold) end)
   end
   if #topic.examples > 0 then
     section(lines, #topic.examples == 1 and "example:" or "examples:", function()

@@ -99,6 +99,12 @@ function topic.sentence(lines)
   return first:sub(1, LONGEST):gsub("%s+%S*$", "") .. " ..."
 end
 
+--- The first sentence of a module's comment without the module's name: "Where the time goes."
+function topic.about(lines)
+  local text = topic.sentence(lines):gsub("^l[%w_%.]+:%s*", "")
+  return text:find "^%l+[%s:,]" and text:sub(1, 1):upper() .. text:sub(2) or text
+end
+
 -- ---- signatures ---------------------------------------------------------------------------------
 
 -- The names of a function's parameters as the virtual machine knows them.

@@ -2,6 +2,8 @@
 local terminal = require "luatrain.terminal"
 local texts = require "luatrain.text"
 
+local module_of = require("luatrain.doc.names").module_of
+
 local who = {}
 
 -- What the program brings; everything else is the user's.
@@ -13,7 +15,10 @@ for name in ("assert collectgarbage coroutine debug dofile error gcinfo getfenv 
   OURS[name] = true
 end
 
-local function is_module(value) return type(value) == "table" and value.is_module == true end
+local function is_model(value)
+  local ok, is = pcall(function() return value.is_module end)  -- a table of the user's may refuse
+  return ok and is == true
+end
 
 -- A field of a table without asking its metatable: strict tables raise.
 local function field(t, key)
@@ -21,7 +26,7 @@ local function field(t, key)
   return ok and value or nil
 end
 
---- The type of a value in a word: "tensor", "Linear", "data set", "table", "number".
+--- The type of a value in a word: "tensor", "Linear", "data set", "module", "table", "number".
 function who.kind(value)
   local kind = type(value)
   if kind ~= "table" then return kind end
@@ -31,7 +36,7 @@ function who.kind(value)
     local name = field(class, "class_name") or field(class, "__name")
     if type(name) == "string" then return name end
   end
-  return field(value, "class_name") and "class" or "table"
+  return field(value, "class_name") and "class" or module_of(value) and "module" or "table"
 end
 
 local function tensor_bytes(t, seen)
@@ -73,7 +78,7 @@ local function about(value)
   if require("luatrain.tensor").is_tensor(value) then
     if value.c.storage == nil then return "released" end
     return value:shape_text() .. " " .. value:dtype()
-  elseif is_module(value) and getmetatable(value) and field(value, "class_name") == nil then
+  elseif is_model(value) and getmetatable(value) and field(value, "class_name") == nil then
     return require("luatrain.show").count(value:num_parameters()) .. " parameters"
   end
   local class = getmetatable(value)
@@ -82,6 +87,7 @@ local function about(value)
     text = ok and text:match "^[^\n]*" or ""
     return texts.clip(text, 40)
   end
+  if module_of(value) then return module_of(value) end
   local n, key = 0, next(value)
   while key ~= nil do n, key = n + 1, next(value, key) end
   return n == 1 and "1 entry" or n .. " entries"

@@ -163,26 +163,33 @@ function commands.explain(session, name)
 end
 
 local ABOUT = "Type Lua; an expression's value is printed (a ; at the end keeps it quiet). _ is the last "
-  .. "value, _1 the first, and so on. Tab completes, Up and Ctrl-R find earlier inputs, Alt-Enter begins a "
-  .. "new line, Ctrl-C stops what runs, Ctrl-D leaves."
+  .. "value, _1 the first, and so on. An input goes on while a block or a bracket is open. Tab completes, "
+  .. "Up and Ctrl-R find earlier inputs, Alt-Enter begins a new line, Ctrl-C stops what runs, Ctrl-D leaves."
+
+local function help_columns() return math.min(style.columns(), 90) - 1 end
+
+-- What to type and what it does, the latter to the right or below.
+local function row(session, head, text)
+  local columns = help_columns()
+  local width = columns < 60 and 4 or 18
+  local margin = "\n" .. (" "):rep(width)
+  head = texts.pad("  " .. head, width)
+  session:say("%s%s%s", head, #head > width and margin or "",
+    table.concat(texts.wrap(text, columns - width), margin))
+end
+
+local function command_row(session, command)
+  row(session, ":" .. command.name .. (command.argument and " " .. command.argument or ""), command.help)
+end
 
 local function help(session, argument)
+  local command = commands.find(argument:gsub("^:", ""))
+  if command then return command_row(session, command) end
   if argument ~= "" then return commands.explain(session, argument) end
-  local columns = math.min(style.columns(), 90) - 1
-  session:say("%s", table.concat(texts.wrap(ABOUT, columns), "\n"))
-  session:say ""
-  local function row(head, text)
-    local width = columns < 60 and 4 or 18
-    local margin = "\n" .. (" "):rep(width)
-    head = texts.pad("  " .. head, width)
-    session:say("%s%s%s", head, #head > width and margin or "",
-      table.concat(texts.wrap(text, columns - width), margin))
-  end
-  row("help(x)  x?", "explain a function, a class, a name")
-  row("who()", "the variables of the session")
-  for _, command in ipairs(commands.list) do
-    row(":" .. command.name .. (command.argument and " " .. command.argument or ""), command.help)
-  end
+  session:say("%s\n", table.concat(texts.wrap(ABOUT, help_columns()), "\n"))
+  row(session, "help(x)  x?", "explain a function, a class, a name")
+  row(session, "who()", "the variables of the session")
+  for _, one in ipairs(commands.list) do command_row(session, one) end
 end
 
 -- ---- the list -----------------------------------------------------------------------------------
@@ -197,10 +204,10 @@ end
 --- {name, argument (how :help shows it, nil without), help, run(session, argument), needs (an argument)}.
 -- run returns "quit", "continue" or "skip" to leave the session.
 commands.list = {
-  {name = "help", argument = "[NAME]", help = "this list; or what luatrain says of NAME", run = help},
-  {name = "doc", argument = "NAME", help = "the same as help", run = function(session, argument)
-    commands.explain(session, argument)
-  end},
+  {name = "help", argument = "[NAME]", help = "this list; or what there is to say of a command or a name",
+    run = help},
+  {name = "doc", argument = "[NAME]", help = "what luatrain says of a name; without one, of its modules",
+    run = function(session, argument) commands.explain(session, argument) end},
   {name = "time", argument = "[N] CODE", help = "run CODE (N times) and tell how long it takes", run = time,
     needs = true},
   {name = "profile", argument = "CODE", help = "run CODE and tell the time of each op", run = profile,

@@ -46,18 +46,6 @@ local function other_keys(t, length)
   return keys
 end
 
--- The name of a module of luatrain's ("lt.nn") or of Lua's own ("math"), or nil.
-local function module_name(t)
-  local standard, found = require("luatrain.host").standard, nil
-  for name, loaded in pairs(package.loaded) do
-    if rawequal(loaded, t) and (name:find "^luatrain" or rawequal(standard[name], t))
-      and (not found or #name < #found) then
-      found = name
-    end
-  end
-  return found and found:gsub("^luatrain", "lt")
-end
-
 -- A module as the list of its names; inside other tables its own name will do.
 local function module_text(name, t, depth)
   if depth > 0 then return "<module " .. name .. ">" end
@@ -112,8 +100,8 @@ end
 local function render_table(t, depth, seen)
   if seen[t] then return "{... itself}" end
   if depth > MOST_DEPTH then return "{...}" end
-  local name = module_name(t)
-  if name then return module_text(name, t, depth) end
+  local module = require("luatrain.doc.names").module_of(t)
+  if module then return module_text((module:gsub("^luatrain", "lt")), t, depth) end
   seen[t] = true
   local parts, is_list = fields(t, depth, seen)
   seen[t] = nil
