@@ -27,15 +27,14 @@ describe("TPE", function()
         local x = observations[name][i]
         params[name] = space[name].choices and space[name].choices[x + 1] or x
       end
-      history.trials[i] = { number = i - 1, state = "done", params = params, values = { 0 } }
+      history.trials[i] = { number = i - 1, state = "done", params = params, distributions = space,
+        values = { 0 } }
     end
-    local seen, columns, n = seen_of.new():update(history), {}, #history.trials
-    local list = ffi.typeof "int32_t[?]"
-    local slot, ids, rank = list(n + 1), list(n + 1), list(n + 1)
-    for i = 0, n - 1 do slot[i + 1], ids[i], rank[i] = i, i + 1, i end
-    for _, name in ipairs(names) do columns[name] = seen:column(name, space[name], 0) end
-    return parzen.mixture({ n = n, all = n, stride = 1, slot = slot, ids = ids, rank = rank, extra = 0 },
-      columns, names, space, 1)
+    local seen, values, n = seen_of.new():update(history), {}, #history.trials
+    local ids, rank = ffi.new("int32_t[?]", n + 1), ffi.new("int32_t[?]", n + 1)
+    for i = 0, n - 1 do ids[i], rank[i] = i + 1, i end
+    for _, name in ipairs(names) do values[name] = seen:gather(seen:column(name, space[name], {}), ids, n) end
+    return parzen.mixture({ n = n, all = n, stride = 1, ids = ids, rank = rank }, values, names, space, 1)
   end
 
   it("has the widths and weights of its description", function()

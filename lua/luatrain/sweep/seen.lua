@@ -1,5 +1,6 @@
 --- What a sampler has seen of a history, kept from one suggestion to the next: finished records never
--- change, so each is read once, and a study of 100,000 trials costs no more than its news.
+-- change, so each is read once, and a study of 100,000 trials costs no more than its news. Of most trials
+-- only the distributions are looked at, which all share; a parameter's value when it is wanted.
 --
 -- A trial counts when it is done (with finite values) or pruned. They are numbered in the order in which
 -- they were seen to be finished, from 1: that is an id below.
@@ -11,24 +12,28 @@ local seen = {}
 local Seen = {}
 Seen.__index = Seen
 
-local NAN = 0 / 0
+local NAN, LATER = 0 / 0, math.huge  -- in a column: no value; one that has not been looked at
 local KEPT = 25  -- of the best trials: TPE never calls more of them good
+local NONE = {}
 
 local function reset(self)
   self.generation = self.generation + 1
   self.count = 0        -- finished trials
   self.records = {}     -- by id
+  self.group = {}       -- by id: trials of one group share their distributions
+  self.groups = {}      -- distributions by group, and group by distributions
   self.last = -1        -- the greatest trial number among the finished
   self.position = ffi.new("int32_t[?]", 64)  -- id by trial number, 0 where not finished
   self.room = 64
   self.done, self.pruned = {}, {}            -- the best of either kind, as {key, ..., id}
   self.done_count = 0
-  self.common = {}      -- distributions that all finished trials have
+  self.common = nil     -- distributions that all finished trials have
   self.columns = {}
 end
 
 -- Puts an entry into a short sorted list of the best; entries are compared key by key.
 local function keep_best(list, entry)
+  if list[KEPT] and entry[1] > list[KEPT][1] then return end
   local at = #list + 1
   while at > 1 do
     local other = list[at - 1]
@@ -71,16 +76,20 @@ function seen.is_done(record)
   return record.values[1] ~= nil
 end
 
-local function note_common(self, record)
-  local distributions = record.distributions or {}
-  if self.count == 1 then
-    for name, d in pairs(distributions) do self.common[name] = d end
-    return
-  end
-  for name, d in pairs(self.common) do
+-- The group of trials with these distributions.
+local function group_of(self, distributions)
+  local groups = self.groups
+  local group = groups[distributions]
+  if group then return group end
+  group = #groups + 1
+  groups[group], groups[distributions] = distributions, group
+  local common = {}
+  for name, d in pairs(self.common or distributions) do
     local other = distributions[name]
-    if not other or not space.same(d, other) then self.common[name] = nil end
+    if other and space.same(d, other) then common[name] = d end
   end
+  self.common = common
+  return group
 end
 
 local function note_position(self, number, id)
@@ -101,8 +110,8 @@ local function take(self, record)
   self.count = self.count + 1
   local id = self.count
   self.records[id] = record
+  self.group[id] = group_of(self, record.distributions or NONE)
   note_position(self, record.number, id)
-  note_common(self, record)
   if done then
     self.done_count = self.done_count + 1
     keep_best(self.done, { self.sign * record.values[1], record.number, id })
@@ -148,10 +157,11 @@ end
 -- all that were ever asked for) that every finished trial has with the same distribution and that have
 -- more than one value. Returns sorted names and the distributions.
 function Seen:joint(known)
-  if not known or next(known) == nil then known = self.common end
+  local all = self.common or NONE
+  if not known or next(known) == nil then known = all end
   local names, distributions = {}, {}
   for name, d in pairs(known) do
-    local common = self.common[name]
+    local common = all[name]
     if common and space.same(common, d) and not space.is_single(d) then
       names[#names + 1] = name
       distributions[name] = d
@@ -170,83 +180,62 @@ local function scaled(d, value)
   if not space.contains(d, value) then return NAN end
   return d.log and math.log(value) or value
 end
-seen.scaled = scaled
+
+-- What a group tells of a column: LATER where all its trials have a value, NaN where none has, nil where each
+-- has to be looked at, since their distribution is another one.
+local function kind_of(column, distributions)
+  local own = distributions[column.name]
+  if not own then return NAN end
+  return space.same(own, column.d) and LATER or nil
+end
 
 local function grow_column(column, n)
   if n <= column.room then return end
   local room = math.max(n, column.room * 2)
-  local values, sorted = ffi.new("double[?]", room + 1), ffi.new("int32_t[?]", room + 1)
+  local values = ffi.new("double[?]", room + 1)
   ffi.copy(values, column.values, 8 * (column.room + 1))
-  ffi.copy(sorted, column.sorted, 4 * (column.room + 1))
-  column.values, column.sorted, column.room = values, sorted, room
+  column.values, column.room = values, room
 end
 
--- Puts one id into its place in the sorted order.
-local function insert_sorted(column, id)
-  local values, sorted = column.values, column.sorted
-  local x = values[id]
-  local low, high = 0, column.present
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if values[sorted[middle]] <= x then low = middle + 1 else high = middle end
+-- Reads the ids that are new to a column.
+local function read_column(self, column)
+  local kinds, values, group = column.kinds, column.values, self.group
+  for g = #kinds + 1, #self.groups do kinds[g] = kind_of(column, self.groups[g]) or 0 end
+  for id = column.n + 1, self.count do
+    local x = kinds[group[id]]
+    if x == 0 then x = scaled(column.d, self.records[id].params[column.name]) end
+    values[id] = x
+    if x ~= x then column.missing = column.missing + 1 end
   end
-  for i = column.present, low + 1, -1 do sorted[i] = sorted[i - 1] end
-  sorted[low] = id
-  column.present = column.present + 1
+  column.n = self.count
 end
 
--- Merges two sorted runs of ids, from[low .. middle - 1] and from[middle .. high - 1], into `to`.
-local function merge(values, from, to, low, middle, high)
-  local i, k = low, middle
-  for at = low, high - 1 do
-    if i < middle and (k >= high or values[from[i]] <= values[from[k]]) then
-      to[at] = from[i]
-      i = i + 1
-    else
-      to[at] = from[k]
-      k = k + 1
-    end
-  end
-end
-
--- Sorts all ids anew, with those that are fresh, by merging runs of 1, 2, 4, ...
-local function sort_all(column, fresh)
-  local n = column.present + #fresh
-  local from, to = column.sorted, ffi.new("int32_t[?]", column.room + 1)
-  for i, id in ipairs(fresh) do from[column.present + i - 1] = id end
-  local run = 1
-  while run < n do
-    for low = 0, n - 1, 2 * run do
-      merge(column.values, from, to, low, math.min(low + run, n), math.min(low + 2 * run, n))
-    end
-    from, to, run = to, from, 2 * run
-  end
-  column.sorted, column.present = from, n
-end
-
---- The values of one parameter: {values (double, by id; NaN where the trial has none that `d` contains),
--- sorted (ids by value, from 0), present (how many those are)}. There is room for `extra` more values.
+--- The values of one parameter: {values (double, by id; NaN where the trial has none that `d` contains), missing
+-- (how many those are)}. Behind the finished trials come those of `extra`, a list of records. A value stands
+-- there when Seen:gather has asked for it.
 function Seen:column(name, d, extra)
   local column = self.columns[name]
   if not column or not space.same(column.d, d) then
-    column = { d = d, n = 0, present = 0, room = 0, values = ffi.new("double[1]"),
-      sorted = ffi.new("int32_t[1]") }
+    column = { name = name, d = d, n = 0, missing = 0, kinds = {}, room = 0, values = ffi.new("double[1]") }
     self.columns[name] = column
   end
-  grow_column(column, self.count + (extra or 0))
-  local fresh = {}
-  for id = column.n + 1, self.count do
-    local x = scaled(d, self.records[id].params[name])
-    column.values[id] = x
-    if x == x then fresh[#fresh + 1] = id end
-  end
-  column.n = self.count
-  if #fresh > 32 then
-    sort_all(column, fresh)
-  else
-    for _, id in ipairs(fresh) do insert_sorted(column, id) end
+  grow_column(column, self.count + #extra)
+  read_column(self, column)
+  for i, record in ipairs(extra) do
+    column.values[self.count + i] = scaled(d, (record.params or NONE)[name])
   end
   return column
+end
+
+--- The values of n trials of a column, by their ids (from 0): doubles, from 0.
+function Seen:gather(column, ids, n)
+  local values, gathered = column.values, ffi.new("double[?]", n + 1)
+  for i = 0, n - 1 do
+    local id = ids[i]
+    if values[id] == LATER then values[id] = scaled(column.d, self.records[id].params[column.name]) end
+    gathered[i] = values[id]
+  end
+  return gathered
 end
 
 return seen

@@ -44,47 +44,35 @@ local function log_weights(set, prior_weight)
   return weights
 end
 
--- A set's ids in the order of a column's values, a list; for a small set.
-local function sorted_ids(set, column)
-  local list, x = {}, column.values
-  for i = 0, set.n - 1 do list[i + 1] = set.ids[i] end
-  table.sort(list, function(a, b) return x[a] < x[b] or x[a] == x[b] and a < b end)
-  return list
-end
-
--- The slots of a set's observations in the order of their values, and these values. A large set is read
--- from the sorted ids of the column, into which those of running trials (beyond column.n) are merged.
-local function in_order(set, column)
-  local order, values = ffi.new("int32_t[?]", set.n + 1), ffi.new("double[?]", set.n + 1)
-  local slot, x, sorted = set.slot, column.values, column.sorted
-  if set.n <= 64 then
-    for i, id in ipairs(sorted_ids(set, column)) do order[i - 1], values[i - 1] = slot[id], x[id] end
-    return order, values
-  end
-  local extra = {}
-  for id = column.n + 1, column.n + set.extra do
-    if slot[id] >= 0 then extra[#extra + 1] = id end
-  end
-  table.sort(extra, function(a, b) return x[a] < x[b] end)
-  local k, e = 0, 1
-  local next_extra = extra[1] and x[extra[1]] or math.huge
-  for i = 0, column.present - 1 do
-    local id = sorted[i]
-    if slot[id] >= 0 then
-      while next_extra < x[id] do
-        order[k], values[k] = slot[extra[e]], next_extra
-        k, e = k + 1, e + 1
-        next_extra = extra[e] and x[extra[e]] or math.huge
-      end
-      order[k], values[k] = slot[id], x[id]
-      k = k + 1
+-- Merges two sorted runs of slots, from[low .. middle - 1] and from[middle .. high - 1], into `to`.
+local function merge(x, ids, from, to, low, middle, high)
+  local i, k = low, middle
+  for at = low, high - 1 do
+    local a, b = from[i], from[k]
+    if i < middle and (k >= high or x[a] < x[b] or x[a] == x[b] and ids[a] < ids[b]) then
+      to[at], i = a, i + 1
+    else
+      to[at], k = b, k + 1
     end
   end
-  for i = e, #extra do
-    order[k], values[k] = slot[extra[i]], x[extra[i]]
-    k = k + 1
+end
+
+-- The slots of a set's observations in the order of their values x, equal ones in that of their ids; and these
+-- values. By merging runs of 1, 2, 4, ...
+local function in_order(set, x)
+  local n = set.n
+  local from, to = ffi.new("int32_t[?]", n + 1), ffi.new("int32_t[?]", n + 1)
+  for i = 0, n - 1 do from[i] = i end
+  local run = 1
+  while run < n do
+    for low = 0, n - 1, 2 * run do
+      merge(x, set.ids, from, to, low, min(low + run, n), min(low + 2 * run, n))
+    end
+    from, to, run = to, from, 2 * run
   end
-  return order, values
+  local values = ffi.new("double[?]", n + 1)
+  for k = 0, n - 1 do values[k] = x[from[k]] end
+  return from, values
 end
 
 -- The width of the kernel of value k (from 0) of n sorted ones.
@@ -113,10 +101,10 @@ local function log_share(x, width, low, high)
 end
 
 -- Kernels on a continuous parameter; what does not depend on x goes into the weights.
-local function continuous_kernels(set, column, low, high, weights)
+local function continuous_kernels(set, observed, low, high, weights)
   local n = set.n
   local mean, inverse = ffi.new("double[?]", n + 1), ffi.new("double[?]", n + 1)
-  local order, values = in_order(set, column)
+  local order, values = in_order(set, observed)
   local narrowest = (high - low) / min(100, set.all + 2)
   local log_narrowest = log(narrowest)
   for k = 0, n - 1 do
@@ -134,10 +122,10 @@ end
 
 -- Kernels on a parameter with steps: those with the same mean and width share an entry, so that a
 -- probability is computed once for all of them.
-local function discrete_kernels(set, column, low, high, d)
+local function discrete_kernels(set, observed, low, high, d)
   local n = set.n
   local entry = ffi.new("int32_t[?]", n + 1)
-  local order, values = in_order(set, column)
+  local order, values = in_order(set, observed)
   local narrowest = (high - low) / min(100, set.all + 2)
   local means, widths, shares = {}, {}, {}
   local count = 0
@@ -156,10 +144,10 @@ local function discrete_kernels(set, column, low, high, d)
     log_p = ffi.new("double[?]", count) }
 end
 
-local function choice_kernels(set, column, d, prior_weight)
+local function choice_kernels(set, observed, d, prior_weight)
   local n = set.n
   local entry = ffi.new("int32_t[?]", n + 1)
-  for i = 0, n - 1 do entry[i] = column.values[set.ids[i]] end
+  for i = 0, n - 1 do entry[i] = observed[i] end
   entry[n] = #d.choices
   local each = prior_weight / (set.all + 1)
   local sum = 1 + each * #d.choices
@@ -171,12 +159,11 @@ local Mixture = {}
 Mixture.__index = Mixture
 
 --- Builds the mixture of a set of observations.
--- @param set {n = how many observations, ids = their ids (from 0, oldest first), slot = by id the place
---   there or -1, extra = how many ids beyond the columns' own may be among them, all = how many they stand
+-- @param set {n = how many observations, ids = their ids (from 0, oldest first), all = how many they stand
 --   for, rank = the place of each among all, stride = how many each stands for but the newest 25}
--- @param columns by name, as Seen:column gives them
+-- @param values by name: what was observed, in the order of ids
 -- @param names, distributions the parameters
-function parzen.mixture(set, columns, names, distributions, prior_weight)
+function parzen.mixture(set, values, names, distributions, prior_weight)
   local self = setmetatable({ n = set.n, parts = {} }, Mixture)
   local cumulative, sum = ffi.new("double[?]", set.n + 1), 0
   local weights = log_weights(set, prior_weight)
@@ -185,15 +172,15 @@ function parzen.mixture(set, columns, names, distributions, prior_weight)
     cumulative[i] = sum
   end
   for i, name in ipairs(names) do
-    local d, column = distributions[name], columns[name]
+    local d, observed = distributions[name], values[name]
     local low, high = space.bounds(d)
     local part
     if d.kind == "choice" then
-      part = choice_kernels(set, column, d, prior_weight)
+      part = choice_kernels(set, observed, d, prior_weight)
     elseif d.step then
-      part = discrete_kernels(set, column, low, high, d)
+      part = discrete_kernels(set, observed, low, high, d)
     else
-      part = continuous_kernels(set, column, low, high, weights)
+      part = continuous_kernels(set, observed, low, high, weights)
     end
     part.low, part.high, part.d = low, high, d
     self.parts[i] = part

@@ -83,10 +83,10 @@ local function good_ids(self, history)
 end
 
 -- Marks by id which observations have all parameters (1), and which of those are good (2).
-local function marks_of(columns, good, total)
+local function marks_of(columns, good, total, complete)
   local marks = ffi.new("uint8_t[?]", total + 1)
   ffi.fill(marks, total + 1, 1)
-  for _, column in pairs(columns) do
+  for _, column in pairs(complete and {} or columns) do
     local values = column.values
     for id = 1, total do
       if values[id] ~= values[id] then marks[id] = 0 end
@@ -110,7 +110,7 @@ local function positions(seen, extra)
 end
 
 -- The observations with a given mark as parzen.mixture takes them, oldest first.
-local function set_of(position, last, marks, mark, total, extra)
+local function set_of(position, last, marks, mark)
   local all = 0
   for number = 0, last do
     local id = position[number]
@@ -118,27 +118,25 @@ local function set_of(position, last, marks, mark, total, extra)
   end
   local stride = math.ceil(all / KERNELS)
   local room = math.min(all, KERNELS + NEWEST + 1) + 1
-  local slot = ffi.new("int32_t[?]", total + 1)
   local ids, rank = ffi.new("int32_t[?]", room), ffi.new("int32_t[?]", room)
-  ffi.fill(slot, 4 * (total + 1), 255)
   local n, i = 0, 0
   for number = 0, last do
     local id = position[number]
     if id > 0 and marks[id] == mark then
       if i >= all - NEWEST or i % stride == 0 then
-        slot[id], ids[n], rank[n] = n, id, i
+        ids[n], rank[n] = id, i
         n = n + 1
       end
       i = i + 1
     end
   end
-  return { n = n, slot = slot, ids = ids, rank = rank, all = all, stride = stride, extra = extra }
+  return { n = n, ids = ids, rank = rank, all = all, stride = stride }
 end
 
 -- Whether every trial, running ones too, has a value in each column.
 local function is_complete(seen, columns, extra)
   for _, column in pairs(columns) do
-    if column.present < seen.count then return false end
+    if column.missing > 0 then return false end
     for i = 1, #extra do
       local x = column.values[seen.count + i]
       if x ~= x then return false end
@@ -157,27 +155,13 @@ local function split(self, history, number, columns, extra)
     return kept[1], kept[2]
   end
   local good, total = good_ids(self, history), seen.count + #extra
-  local marks = marks_of(columns, good, total)
+  local marks = marks_of(columns, good, total, complete)
   local position, last = positions(seen, extra)
   local sets = { version = history.version, number = number, generation = seen.generation,
     count = seen.count,
-    set_of(position, last, marks, 2, total, #extra), set_of(position, last, marks, 1, total, #extra) }
+    set_of(position, last, marks, 2), set_of(position, last, marks, 1) }
   if complete then self.sets = sets end
   return sets[1], sets[2]
-end
-
--- Columns of the parameters with the values of running trials behind those of the finished.
-local function columns_of(seen, names, distributions, extra)
-  local columns = {}
-  for _, name in ipairs(names) do
-    local d = distributions[name]
-    local column = seen:column(name, d, #extra)
-    for i, record in ipairs(extra) do
-      column.values[seen.count + i] = seen_of.scaled(d, (record.params or {})[name])
-    end
-    columns[name] = column
-  end
-  return columns
 end
 
 -- The value that a number on a column's scale stands for.
@@ -190,10 +174,15 @@ end
 local function suggest(self, history, number, names, distributions)
   local seen = self.seen
   local extra = self.constant_liar and seen:running(number) or {}
-  local columns = columns_of(seen, names, distributions, extra)
+  local columns = {}
+  for _, name in ipairs(names) do columns[name] = seen:column(name, distributions[name], extra) end
   local below, above = split(self, history, number, columns, extra)
-  local good = parzen.mixture(below, columns, names, distributions, self.prior_weight)
-  local rest = parzen.mixture(above, columns, names, distributions, self.prior_weight)
+  local function mixture(set)
+    local values = {}
+    for name, column in pairs(columns) do values[name] = seen:gather(column, set.ids, set.n) end
+    return parzen.mixture(set, values, names, distributions, self.prior_weight)
+  end
+  local good, rest = mixture(below), mixture(above)
   local stream = draw.stream(self.seed, number, "tpe:" .. table.concat(names, ","))
   local best, best_score
   for _ = 1, self.candidates do
