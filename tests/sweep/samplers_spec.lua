@@ -64,6 +64,27 @@ describe("every sampler", function()
     end
   end)
 
+  it("suggests the same after following a long study as when it meets it at its end", function()
+    local shared = everything()
+    for _, said in ipairs { all[4], all[5], all[6] } do
+      local h, follower = history.new(), samplers.make(said, { seed = 5 })
+      for i = 0, 6999 do
+        local d = shared
+        if i % 9 == 4 then  -- a range of its own, and a parameter more
+          d = everything()
+          d.a, d.z = lt.uniform(-1, i % 2 + 1), lt.uniform(0, 1)
+        end
+        local params = {}
+        for name, one in pairs(d) do params[name] = space.from_unit(one, (i * 0.6180339887 + #name) % 1) end
+        local record = history.begin(h, params, d)
+        if i % 11 > 0 then history.finish(h, record, i * 0.7548776662 % 1) end  -- others go on running
+        if i % 1000 == 0 then follower:relative(h, i + 1, {}) end
+      end
+      local fresh = samplers.make(said, { seed = 5 })
+      assert.are.same(history.ask(fresh, h, 7000, shared), history.ask(follower, h, 7000, shared), said.name)
+    end
+  end)
+
   it("begins anew with another history", function()
     for _, said in ipairs { all[4], all[5], all[6] } do
       local d, used = everything(), samplers.make(said, { seed = 5 })

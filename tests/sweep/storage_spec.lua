@@ -65,8 +65,8 @@ local function behaves_on(title, open)
       assert.same({}, store:exchange(study, a, {finished = {ended(trial, "done", 3)}}).foreign)
       local row = store:changes(study, 0)[1]
       assert.equal("done", row.state)
-      assert.equal("[3]", row.outcome)
-      assert.equal('{"x":1.5}', row.params)
+      assert.equal("[3]", row.outcome_text)
+      assert.equal('{"x":1.5}', row.params_text)
       assert.is_true(row.finished >= row.started)
     end)
 

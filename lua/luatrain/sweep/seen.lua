@@ -210,9 +210,9 @@ local function read_column(self, column)
   column.n = self.count
 end
 
---- The values of one parameter: {values (double, by id; NaN where the trial has none that `d` contains), missing
--- (how many those are)}. Behind the finished trials come those of `extra`, a list of records. A value stands
--- there when Seen:gather has asked for it.
+--- The values of one parameter: {values (double, by id; NaN where the trial has none that `d` contains),
+-- missing (how many those are)}. Behind the finished trials come those of `extra`, a list of records. A value
+-- stands there once Seen:gather has asked for it.
 function Seen:column(name, d, extra)
   local column = self.columns[name]
   if not column or not space.same(column.d, d) then

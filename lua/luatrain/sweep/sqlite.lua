@@ -107,11 +107,11 @@ local function bind(self, statement, i, value)
   if code ~= OK then fail(self, code) end
 end
 
-local function column(statement, i)
-  local kind = C().sqlite3_column_type(statement, i)
+local function column(lib, statement, i)
+  local kind = lib.sqlite3_column_type(statement, i)
   if kind == NULL then return nil end
-  if kind == INTEGER or kind == FLOAT then return C().sqlite3_column_double(statement, i) end
-  return ffi.string(C().sqlite3_column_text(statement, i), C().sqlite3_column_bytes(statement, i))
+  if kind == INTEGER or kind == FLOAT then return lib.sqlite3_column_double(statement, i) end
+  return ffi.string(lib.sqlite3_column_text(statement, i), lib.sqlite3_column_bytes(statement, i))
 end
 
 --- Runs one statement; ? stand for the values behind it (numbers, texts, nil). Returns the rows, each a list
@@ -124,7 +124,7 @@ function Database:query(sql, ...)
   local code = lib.sqlite3_step(statement)
   while code == ROW do
     local row = {}
-    for i = 1, columns do row[i] = column(statement, i - 1) end
+    for i = 1, columns do row[i] = column(lib, statement, i - 1) end
     rows[#rows + 1] = row
     code = lib.sqlite3_step(statement)
   end

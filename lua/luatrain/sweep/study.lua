@@ -111,18 +111,38 @@ function Study:seed_of(number)
   return draw.stream(self.spec.seed, number, " trial"):below(2 ^ 31)
 end
 
--- A record from a row of the storage.
-local function record_of(self, row)
-  local distributions = distributions_of(self, row.distributions)
-  local params = storage.numbers(row.params)
-  for name, stored in pairs(params) do
-    local d = distributions[name]
-    if d.kind == "choice" then params[name] = space.from_stored(d, stored) end
+-- A record's parameters and reports are read from their texts when they are first asked for: of a long
+-- history they seldom are.
+local Record = {}
+
+function Record.__index(record, key)
+  local value
+  if key == "params" then
+    value = storage.numbers(record.params_text)
+    for name, stored in pairs(value) do
+      local d = record.distributions[name]
+      if d.kind == "choice" then value[name] = space.from_stored(d, stored) end
+    end
+  elseif key == "reports" then
+    value = storage.numbers(record.reports_text, tonumber)
+  else
+    return nil
   end
-  return {number = row.number, state = row.state, params = params, distributions = distributions,
-    values = row.outcome and json.decode(row.outcome) or nil,
-    reports = storage.numbers(row.reports, tonumber), attempt = row.attempt, lost = row.lost,
-    message = row.message, started = row.started, finished = row.finished}
+  record[key] = value
+  return value
+end
+
+-- The values of "[1.5]" or "[1, 2]"; most are one, and read without a parser.
+local function values_of(text)
+  local one = tonumber(text:sub(2, -2))
+  return one and {one} or json.decode(text)
+end
+
+-- Makes a record of a row of the storage.
+local function record_of(self, row)
+  row.distributions = distributions_of(self, row.distributions_text)
+  row.values = row.outcome_text and values_of(row.outcome_text)
+  return setmetatable(row, Record)
 end
 
 --- Reads what has changed since the last time. Trials that this process runs (study.held) are newer here
@@ -132,9 +152,10 @@ function Study:refresh()
   local history = self.history
   for _, row in ipairs(rows) do
     if not self.held[row.number] then history.trials[row.number + 1] = record_of(self, row) end
-    local other = self.tried[row.params]
-    if row.state ~= "failed" then self.tried[row.params] = other or row.number
-    elseif other == row.number then self.tried[row.params] = nil end
+    local key = row.params_text
+    local other = self.tried[key]
+    if row.state ~= "failed" then self.tried[key] = other or row.number
+    elseif other == row.number then self.tried[key] = nil end
   end
   self.newest = newest
   if #rows > 0 then history.version = history.version + 1 end

@@ -57,8 +57,8 @@ local function merge(x, ids, from, to, low, middle, high)
   end
 end
 
--- The slots of a set's observations in the order of their values x, equal ones in that of their ids; and these
--- values. By merging runs of 1, 2, 4, ...
+-- The slots of a set's observations in the order of their values x, equal ones in that of their ids; and
+-- these values. By merging runs of 1, 2, 4, ...
 local function in_order(set, x)
   local n = set.n
   local from, to = ffi.new("int32_t[?]", n + 1), ffi.new("int32_t[?]", n + 1)
