@@ -272,3 +272,13 @@ describe("printing", function()
     assert.is_true(#tostring(lt.zeros(100, 100)) < 2000)
   end)
 end)
+
+describe("numbers below 1.2e-38", function()
+  it("are zero in ops, on all threads, and what they are in Lua", function()
+    local x = lt.full({ 1000000 }, 1e-30)
+    assert.are.equal(0, (x * 1e-10):abs():max():item())
+    assert.are.equal(1e-30, tonumber(("%.3g"):format((x * 1):min():item())))
+    local tiny = 1e-300
+    assert.are.equal(1e-310, tiny * 1e-10)
+  end)
+end)
