@@ -1,4 +1,5 @@
 -- Where studies live: claims, ends, dead parents, incremental reading; the same on SQLite and PostgreSQL.
+local command = require "sweep.command"
 local fs = require "luatrain.fs"
 local postgres = require "sweep.postgres"
 local program = require "program"
@@ -193,6 +194,30 @@ describe("storage", function()
     assert.equal(0.5, reports[1])
     assert.is_true(reports[20] ~= reports[20])
     assert.same({}, storage.numbers "{}")
+  end)
+
+  it("waits for a process that has locked a file which is no log yet", function()
+    local folder = program.folder()
+    local file, mark = fs.join(folder, "study.db"), fs.join(folder, "mark")
+    storage.open(file, {create = true}):close()
+    fs.write(fs.join(folder, "lock.lua"), ([[
+      local db = require("luatrain.sweep.sqlite").open(%q)
+      db:query "PRAGMA journal_mode = DELETE"
+      db:begin()
+      require("luatrain.fs").write(%q, "locked")
+      local ffi = require "ffi"
+      ffi.cdef "int usleep(unsigned);"
+      ffi.C.usleep(700000)
+      db:commit()
+    ]]):format(file, mark))
+    local process = require "luatrain.process"
+    local locker = process.start {program.path, fs.join(folder, "lock.lua")}
+    command.until_true(function() return fs.exists(mark) end, "the file was not locked")
+    local store = storage.open(file)
+    assert.same({}, store:names())
+    store:close()
+    assert.is_false(process.running(locker, 5))
+    assert.equal(0, locker.code)
   end)
 
   it("refuses files of something else, and leaves them as they are", function()

@@ -8,6 +8,7 @@
 -- The journal is a write-ahead log and synchronous is FULL: what is committed survives a kill and a power
 -- failure. Writers wait for each other for up to a minute.
 local ffi = require "ffi"
+local core = require "luatrain.core"
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local library = require "luatrain.sweep.library"
@@ -40,6 +41,7 @@ int sqlite3_column_bytes(sqlite3_stmt *s, int i);
 int sqlite3_changes(sqlite3 *db);
 int sqlite3_get_autocommit(sqlite3 *db);
 char *strerror(int number);
+int usleep(unsigned microseconds);
 ]]
 
 local OK, BUSY, LOCKED, NOTADB, FULL, IOERR, ROW, DONE = 0, 5, 6, 26, 13, 10, 100, 101
@@ -47,6 +49,8 @@ local CORRUPT, READONLY, CANTOPEN = 11, 8, 14
 local READWRITE, CREATE = 2, 4
 local INTEGER, FLOAT, NULL = 1, 2, 5
 local COPY = ffi.cast("intptr_t", -1)  -- SQLITE_TRANSIENT: SQLite copies the text
+
+local PATIENCE = 60  -- seconds that writers wait for each other
 
 -- Written into the header of our files (PRAGMA application_id), so that others are recognised.
 local APPLICATION = 0x4c547377
@@ -63,6 +67,7 @@ Database.__index = Database
 -- One line for what went wrong; `code` may be extended.
 local function fail(self, code)
   local base = code % 256
+  self.busy = base == BUSY or base == LOCKED
   local text = ffi.string(self.db ~= nil and C().sqlite3_errmsg(self.db) or C().sqlite3_errstr(code))
   if base == NOTADB then
     failure.raise("data", "%s: this file is no study: it is no SQLite database", self.path)
@@ -74,7 +79,7 @@ local function fail(self, code)
     local number = self.db ~= nil and C().sqlite3_system_errno(self.db) or 0
     local reason = number ~= 0 and ffi.string(ffi.C.strerror(number)) or text
     failure.raise("io", "%s: cannot be read or written: %s", self.path, reason)
-  elseif base == BUSY or base == LOCKED then
+  elseif self.busy then
     failure.raise("io", "%s: another process has kept this file locked for a minute", self.path)
   end
   failure.raise("io", "%s: %s", self.path, text)
@@ -146,7 +151,7 @@ end
 function Database:lost_connection() return false end
 
 --- Seconds since 1970, of the clock that all users of this database share.
-function Database:now() return require("luatrain.core").C.lt_clock() end
+function Database:now() return core.C.lt_clock() end
 
 function Database:close()
   if self.db == nil then return end
@@ -157,14 +162,34 @@ end
 
 -- A file of something else is refused before anything is written to it.
 local function recognise(self)
-  local application = self:query("PRAGMA application_id")[1][1]
+  -- In one statement: another process may make its tables meanwhile.
+  local application, tables = unpack(self:query("SELECT application_id, (SELECT count(*) FROM sqlite_master) "
+    .. "FROM pragma_application_id")[1], 1, 2)
   if application == APPLICATION then return end
-  local tables = self:query("SELECT count(*) FROM sqlite_master")[1][1]
   if tables > 0 or application ~= 0 then
     failure.raise("data", "%s: this file is no study: it is the SQLite database of another program",
       self.path)
   end
   self:query("PRAGMA application_id = " .. APPLICATION)
+end
+
+-- What is said once to each connection. SQLite does not wait while another process turns a new file's journal
+-- into a log, so it is said again.
+local function begin(self)
+  local deadline = core.C.lt_time() + PATIENCE
+  while true do
+    local ok, e = pcall(function()
+      recognise(self)
+      self:query "PRAGMA journal_mode = WAL"
+      self:query "PRAGMA synchronous = FULL"
+    end)
+    if ok then return end
+    if not self.busy or core.C.lt_time() > deadline then
+      self:close()
+      error(e, 0)
+    end
+    ffi.C.usleep(10000)
+  end
 end
 
 --- Opens a file. options: create (make it, with its folder, where it is missing; else that is an error).
@@ -184,16 +209,8 @@ function sqlite.open(path, options)
   self.db = ffi.gc(out[0], lib.sqlite3_close_v2)
   if code ~= OK then fail(self, code) end
   lib.sqlite3_extended_result_codes(self.db, 1)
-  lib.sqlite3_busy_timeout(self.db, 60000)
-  local ok, e = pcall(function()
-    recognise(self)
-    self:query "PRAGMA journal_mode = WAL"
-    self:query "PRAGMA synchronous = FULL"
-  end)
-  if not ok then
-    self:close()
-    error(e, 0)
-  end
+  lib.sqlite3_busy_timeout(self.db, PATIENCE * 1000)
+  begin(self)
   return self
 end
 
