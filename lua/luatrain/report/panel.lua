@@ -226,7 +226,7 @@ function panel.points(series, options)
   local lines, plots, data = begin(options), {}, {}
   lines[#lines + 1] = "set yrange " .. range(options.from, options.to)
   if options.log then lines[#lines + 1] = "set logscale y" end
-  if options.log_x then lines[#lines + 1] = "set logscale x" end
+  if options.log_x then lines[#lines + 1] = "set logscale x\nset format x '%g'" end
   if options.ticks then
     lines[#lines + 1] = gnuplot.ticks("x", options.ticks)
     lines[#lines + 1] = ("set xrange [0.5:%g]"):format(#options.ticks + 0.5)
@@ -277,9 +277,10 @@ function panel.parallel(axes, rows, options)
   end
   lines[#lines + 1] = ("set xrange [0.8:%g]\nset yrange [-0.05:1.05]"):format(#axes + 0.5)
   lines[#lines + 1] = "unset ytics\nunset grid\nset border 0"
+  lines[#lines + 1] = "set style textbox opaque noborder fillcolor 'white' margins 0.4, 0.4"
   lines[#lines + 1] = gnuplot.ticks("x", ticks) .. "\n" .. shades_of(options)
   lines[#lines + 1] = ("plot %s using 1:2:3 with lines linecolor palette linewidth 1.2 notitle, "
-    .. "%s using 1:2:3 with labels left font ',8' notitle"):format(file(1), file(2))
+    .. "%s using 1:2:3 with labels boxed left font ',8' notitle"):format(file(1), file(2))
   return {lines = lines, data = {text_of(paths), text_of(#marks > 0 and marks or {"NaN NaN ''"})},
     place = options.place}
 end

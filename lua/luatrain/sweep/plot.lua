@@ -110,16 +110,18 @@ local function tick_text(value)
   return type(value) == "number" and ("%.3g"):format(value) or tostring(value)
 end
 
+-- Choices, and the values of a distribution that has at most a dozen: they all get ticks. Else nil.
+local function few_values(d)
+  return (d.kind == "choice" or space.count(d) <= 12) and space.values(d) or nil
+end
+
 local function axis_of(d, name)
-  local ticks = {}
-  if d.kind == "choice" then
-    for i, value in ipairs(d.choices) do ticks[i] = {(i - 0.5) / #d.choices, tick_text(value)} end
-  else
-    for i = 0, 4 do
-      local value = space.from_unit(d, i / 4)
-      ticks[i + 1] = {space.to_unit(d, value), tick_text(value)}
-    end
+  local ticks, values = {}, few_values(d)
+  if not values then
+    values = {}
+    for i = 0, 4 do values[i + 1] = space.from_unit(d, i / 4) end
   end
+  for i, value in ipairs(values) do ticks[i] = {space.to_unit(d, value), tick_text(value)} end
   return {name = name, ticks = ticks}
 end
 
@@ -155,10 +157,12 @@ end
 
 local function slice_panel(panel, study, records, name, objective)
   local d = last_distribution(study, name)
-  local places, values, shades = {}, {}, {}
+  local places, values, shades, few = {}, {}, {}, few_values(d)
+  local positions, ticks = {}, few and {}
+  for i, value in ipairs(few or {}) do positions[value], ticks[i] = i, {i, tick_text(value)} end
   local function place(record)
     local value = record.params[name]
-    if value ~= nil and d.kind == "choice" then return space.index(d, value) end
+    if few and value ~= nil then return positions[value] end
     return value
   end
   for _, record in ipairs(records) do
@@ -167,15 +171,10 @@ local function slice_panel(panel, study, records, name, objective)
       places[#places + 1], values[#values + 1], shades[#shades + 1] = at, record.values[1], record.number
     end
   end
-  local ticks
-  if d.kind == "choice" then
-    ticks = {}
-    for i, value in ipairs(d.choices) do ticks[i] = {i, tick_text(value)} end
-  end
   local pruned = pruned_series(study, place)
   pruned.name = nil
   return panel.points({pruned, {places = places, values = values, shades = shades}}, {title = name, x = name,
-    y = objective, log_x = d.log, ticks = ticks, legend = "trial"})
+    y = objective, log_x = d.log and not few, ticks = ticks, legend = "trial"})
 end
 
 local function importance_panel(panel, study)
@@ -277,7 +276,7 @@ function plot.write(study, folder)
     parts[#parts + 1] = web.heading(fs.stem(one.file))
     parts[#parts + 1] = web.picture(fs.read(path), one.shows, one.shows)
   end
-  parts[#parts + 1] = web.heading "trials"
+  parts[#parts + 1] = web.heading "best trials"
   parts[#parts + 1] = best_table(web, study)
   local page = fs.join(folder, "index.html")
   fs.write(page, web.page("Sweep " .. study.name, parts))
