@@ -157,8 +157,9 @@ describe("luatrain sweep", function()
     assert.equal(2, list[1].attempt)
     assert.is_truthy(list[1].message:find("signal 9", 1, true))
     -- ... until somebody wants it again.
-    assert.is_truthy(succeeds(folder, killed, "retry").err:find "1 trials")
+    assert.is_truthy(succeeds(folder, killed, "retry").err:find "1 trial will be run again")
     assert.equal("waiting", trials(folder, killed)[1].state)
+    assert.is_truthy(succeeds(folder, killed, "retry").err:find "no trial of study killed has failed")
     fails(2, folder, {killed, "retry", "1"}, "no failed trial 1")
     fails(2, folder, {killed, "retry", "one"}, "'one'")
   end)
@@ -277,6 +278,11 @@ describe("luatrain sweep", function()
       end
     end
     fails(2, folder, {path, "best", "--out", "b.json"}, "--trial")
+    -- The first objective depends on x alone.
+    local first = json.decode(succeeds(folder, path, "importance", "--json").out)
+    local second = json.decode(succeeds(folder, path, "importance", "--json", "--objective", "2").out)
+    assert.is_true(first.x > first.y and second.y > first.y)
+    fails(1, folder, {path, "importance", "--objective", "3"}, "there are 2")
     succeeds(folder, path, "best", "--out", "b.json", "--trial", ("%d"):format(front[1].number))
     assert.same(front[1].params, json.load(fs.join(folder, "b.json")))
   end)

@@ -217,13 +217,14 @@ end
 
 commands.importance = {
   help = "how much each parameter matters (PED-ANOVA)",
-  options = {json = config.flag(false, "print one JSON object")},
+  options = {json = config.flag(false, "print one JSON object"),
+    objective = config.integer(1, "for which of several objectives", {min = 1})},
 }
 
 function commands.importance.run(path, options)
   local study = open_for_reading(path, options)
   local tables = require "luatrain.sweep.tables"
-  local list = tables.importance(study)
+  local list = tables.importance(study, options.objective)
   if options.json then
     local out = {}
     for _, one in ipairs(list) do out[one.name] = one.importance end
@@ -266,6 +267,10 @@ function commands.retry.run(path, options, arguments)
     end
   end
   numbers = failed_trials(study, numbers)
+  if #numbers == 0 then
+    say("no trial of study %s has failed", study.name)
+    return
+  end
   for _, number in ipairs(numbers) do
     -- What the failed attempt left must not be gone on from; moved before others may claim the trial.
     local folder = fs.join(options.folder, "trials", ("%05d"):format(number))
@@ -275,7 +280,8 @@ function commands.retry.run(path, options, arguments)
     end
   end
   study.storage:retry(study.id, numbers)
-  say("%d trials will be run again, by `luatrain sweep %s run`", #numbers, path)
+  say("%d %s will be run again, by `luatrain sweep %s run`", #numbers, #numbers == 1 and "trial" or "trials",
+    path)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------

@@ -162,16 +162,21 @@ function tables.status_text(study, status)
     lines[#lines + 1] = ("process %d on %s works on it, heard of %.0f s ago"):format(one.pid, one.host,
       one.age)
   end
-  if #status.parents == 0 then lines[#lines + 1] = "nobody works on it now" end
-  for _, record in ipairs(study.history.trials) do
+  if #status.parents == 0 then
+    lines[#lines + 1] = "nobody works on it now"
+      .. (counts.running > 0 and "; the running trials were killed, and `run` begins them again" or "")
+  end
+  local now = study.storage.db:now()
+  for _, record in ipairs(#status.parents > 0 and study.history.trials or {}) do
     if record.state == "running" then
-      lines[#lines + 1] = ("  running %d for %s: %s"):format(record.number,
-        journal.clock(math.max(0, study.storage.db:now() - record.started)), display.params(record.params))
+      local line = ("  trial %d has run for %s  %s"):format(record.number,
+        journal.clock(math.max(0, now - record.started)), display.params(record.params))
+      lines[#lines + 1] = line:gsub("%s+$", "")
     end
   end
-  for i, record in ipairs(study:best()) do
-    if i <= 10 then lines[#lines + 1] = "best " .. display.result(record) end
-  end
+  local best = study:best()
+  for i = 1, math.min(#best, 10) do lines[#lines + 1] = "best " .. display.result(best[i]) end
+  if #best > 10 then lines[#lines + 1] = ("and %d more of the Pareto front"):format(#best - 10) end
   return table.concat(lines, "\n")
 end
 
@@ -224,9 +229,9 @@ end
 
 -- ---- importance ---------------------------------------------------------------------------------
 
---- How much each parameter mattered for the first objective: a list of {name, importance}, largest first, see
--- luatrain.sweep.importance. Raises where there are too few finished trials to tell.
-function tables.importance(study)
+--- How much each parameter mattered for an objective (default the first): a list of {name, importance}, the
+-- largest first, see luatrain.sweep.importance. Raises where there are too few finished trials to tell.
+function tables.importance(study, objective)
   local done = 0
   for _, record in ipairs(study.history.trials) do
     if record.state == "done" then done = done + 1 end
@@ -235,7 +240,7 @@ function tables.importance(study)
     failure.raise("run", "importance: study %s has %d trials that are done, wanted at least 4", study.name,
       done)
   end
-  return require("luatrain.sweep.importance").of(study.history)
+  return require("luatrain.sweep.importance").of(study.history, {objective = objective})
 end
 
 return tables
