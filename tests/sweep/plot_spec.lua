@@ -4,20 +4,10 @@ local files = require "sweep.files"
 local fs = require "luatrain.fs"
 local gnuplot = require "luatrain.report.gnuplot"
 local json = require "luatrain.json"
+local png = require "png"
 local program = require "program"
 
 local sweep = command.run
-
--- Width and height of a PNG file, and whether it shows more than one colour.
-local function size_of(path)
-  local text = fs.read(path)
-  assert.equal("\137PNG\r\n\26\n", text:sub(1, 8))
-  local function big(at)
-    local a, b, c, d = text:byte(at, at + 3)
-    return ((a * 256 + b) * 256 + c) * 256 + d
-  end
-  return big(17), big(21), #text
-end
 
 describe("plots of a sweep", function()
   local folder
@@ -47,7 +37,7 @@ describe("plots of a sweep", function()
     local out = fs.join(folder, "runs/sweeps/all/report")
     for _, name in ipairs {"history", "reports", "parallel", "slices", "importance"} do
       assert.is_truthy(result.out:find(name .. ".png", 1, true))
-      local width, height, bytes = size_of(fs.join(out, name .. ".png"))
+      local width, height, bytes = png.size(fs.join(out, name .. ".png"))
       assert.is_true(width >= 700 and height >= 300 and bytes > 5000)
     end
     local page = fs.read(fs.join(out, "index.html"))
@@ -100,7 +90,7 @@ describe("plots of a sweep", function()
       end]])
     assert.equal(0, sweep(folder, path, "run", "--quiet").code)
     assert.equal(0, sweep(folder, path, "plot").code)
-    assert.is_true((size_of(fs.join(folder, "runs/sweeps/front/report/pareto.png"))) >= 800)
+    assert.is_true((png.size(fs.join(folder, "runs/sweeps/front/report/pareto.png"))) >= 800)
   end)
 
   it("say that there is nothing to draw", function()

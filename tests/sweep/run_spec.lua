@@ -287,6 +287,29 @@ describe("luatrain sweep", function()
     assert.same(front[1].params, json.load(fs.join(folder, "b.json")))
   end)
 
+  it("is written for TensorBoard, and again", function()
+    local path = files.write(folder, "board", [[trials = 4, objective = function(trial)
+      local x = trial:suggest("x", lt.uniform(0, 1))
+      trial:report(x + 1, 1)
+      if trial.number == 2 then trial:prune() end
+      if trial.number == 3 then error "no" end
+      return x
+    end]])
+    succeeds(folder, path, "run", "--quiet")
+    for _ = 1, 2 do
+      assert.is_truthy(succeeds(folder, path, "tensorboard").err:find "4 trials are written")
+      for number = 0, 3 do
+        local out = fs.join(folder, "runs/sweeps/board/tensorboard", ("trial%05d"):format(number))
+        local list = fs.list(out)
+        assert.equal(1, #list)
+        local text = fs.read(fs.join(out, list[1]))
+        for _, part in ipairs {"_hparams_/session_start_info", "_hparams_/session_end_info", "value"} do
+          assert.is_truthy(text:find(part, 1, true))
+        end
+      end
+    end
+  end)
+
   it("helps, and refuses what it does not know", function()
     local path = files.write(folder, "help", files.wait(0))
     for _, words in ipairs {{"--help"}, {path, "--help"}, {path, "run", "--help"}, {path, "best", "-h"}} do
@@ -298,6 +321,7 @@ describe("luatrain sweep", function()
     fails(2, folder, {path, "run", "--paralel", "2"}, "did you mean --parallel?")
     fails(2, folder, {path, "run", "--pin", "--threads", "500"}, "do not fit on")
     fails(2, folder, {path, "run", "now"}, "unexpected argument 'now'")
+    fails(2, folder, {path, "run", "--study", "a study"}, "--study", "'a study'")
     fails(3, folder, {"nowhere.lua", "run"}, "nowhere.lua", "no such sweep file")
     fails(4, folder, {path, "status"}, "study.db", "no such study")
   end)

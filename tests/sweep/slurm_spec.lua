@@ -86,9 +86,9 @@ describe("a sweep on Slurm", function()
     return result
   end
 
-  local function states(folder, path)
+  local function states(folder, path, ...)
     local counts = {}
-    for _, trial in ipairs(json.decode(sweep(folder, path, "trials", "--json").out)) do
+    for _, trial in ipairs(json.decode(sweep(folder, path, "trials", "--json", ...).out)) do
       counts[trial.state] = (counts[trial.state] or 0) + 1
     end
     return counts
@@ -98,13 +98,15 @@ describe("a sweep on Slurm", function()
     local folder = program.folder()
     local path = files.write(folder, "array", "slurm = {partition = 'test', cpus_per_task = 1, "
       .. "time = '0:05:00'}, trials = 16, " .. files.wait(0.2))
-    local said = sweep(folder, path, "run", "--slurm", "--parallel", "2").out
+    local out = fs.join(folder, "a folder")
+    local said = sweep(folder, path, "run", "--slurm", "--parallel", "2", "--folder", out).out
     assert.is_truthy(said:find "submitted job array %d+")
-    command.until_true(function() return states(folder, path).done == 16 end, "the study was not finished")
+    command.until_true(function() return states(folder, path, "--folder", out).done == 16 end,
+      "the study was not finished")
     local elements = 0
-    for _, name in ipairs(fs.list(fs.join(folder, "runs/sweeps/array"))) do
+    for _, name in ipairs(fs.list(out)) do
       if name:match "^slurm%-%d+_%d+%.log$" then
-        local text = fs.read(fs.join(folder, "runs/sweeps/array", name))
+        local text = fs.read(fs.join(out, name))
         assert.is_truthy(text:find("1 thread each", 1, true), text)
         if text:find "trial %d+: " then elements = elements + 1 end
       end

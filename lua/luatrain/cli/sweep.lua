@@ -15,6 +15,7 @@ usage: luatrain sweep FILE.lua run [--parallel N]...     try settings until the 
        luatrain sweep FILE.lua trials [--csv | --json]   all trials
        luatrain sweep FILE.lua plot [--out FOLDER]       history, parallel coordinates, slices, importance
        luatrain sweep FILE.lua importance                how much each parameter matters
+       luatrain sweep FILE.lua tensorboard               hyper-parameters and reports for TensorBoard
        luatrain sweep FILE.lua retry [NUMBER]...         let failed trials be run again
 
 FILE.lua returns a study: see the README, "Sweeps". `luatrain sweep FILE.lua COMMAND --help` lists options.
@@ -56,7 +57,10 @@ end
 
 -- Where the study of a spec is: fills name, folder and storage of the options.
 local function place(spec, options)
-  if options.study ~= "" then spec.name = options.study end
+  if options.study ~= "" then
+    files.check_study_name("usage", "--study", options.study)
+    spec.name = options.study
+  end
   if options.folder == "" then options.folder = fs.join("runs", "sweeps", spec.name) end
   if options.storage == "" then options.storage = fs.join(options.folder, "study.db") end
 end
@@ -75,7 +79,8 @@ local function say(format, ...) io.stderr:write(format:format(...), "\n") end
 
 -- ---- run ----------------------------------------------------------------------------------------
 
-local commands, order = {}, {"run", "status", "best", "trials", "plot", "importance", "retry"}
+local commands, order = {}, {"run", "status", "best", "trials", "plot", "importance", "tensorboard",
+  "retry"}
 
 commands.run = {help = "try settings until the study has its trials", options = run_options}
 
@@ -204,6 +209,11 @@ function commands.trials.run(path, options)
   end
 end
 
+-- Where a command writes: into the folder that --out names, or one in the study's own.
+local function out_of(options, name)
+  return options.out ~= "" and options.out or fs.join(options.folder, name)
+end
+
 commands.plot = {
   help = "PNG pictures and one HTML page of the study",
   options = {out = config.string("", "folder; default: the study's own, report/")},
@@ -211,7 +221,7 @@ commands.plot = {
 
 function commands.plot.run(path, options)
   local study = open_for_reading(path, options)
-  local out = options.out ~= "" and options.out or fs.join(options.folder, "report")
+  local out = out_of(options, "report")
   for _, written in ipairs(require("luatrain.sweep.plot").write(study, out)) do print(written) end
 end
 
@@ -235,6 +245,18 @@ function commands.importance.run(path, options)
       print((("%-24s %.3f  %s"):format(one.name, one.importance, bar):gsub("%s+$", "")))
     end
   end
+end
+
+commands.tensorboard = {
+  help = "hyper-parameters and reports of all trials for TensorBoard",
+  options = {out = config.string("", "folder; default: the study's own, tensorboard/")},
+}
+
+function commands.tensorboard.run(path, options)
+  local study = open_for_reading(path, options)
+  local out = out_of(options, "tensorboard")
+  local count = require("luatrain.sweep.board").write(study, out)
+  say("%d trials are written, for: tensorboard --logdir %s", count, out)
 end
 
 commands.retry = {help = "let failed trials be run again, all or those of these numbers",

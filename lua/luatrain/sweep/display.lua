@@ -3,6 +3,7 @@
 local core = require "luatrain.core"
 local journal = require "luatrain.train.journal"
 local last_report = require("luatrain.sweep.seen").last_report
+local text = require "luatrain.text"
 local C = core.C
 
 local display = {}
@@ -39,13 +40,13 @@ end
 
 --- A finished trial as one line.
 function display.result(record, seconds)
-  local text
-  if record.state == "done" then text = display.values(record.values)
+  local what
+  if record.state == "done" then what = display.values(record.values)
   elseif record.state == "pruned" then
     local step, value = last_report(record)
-    text = step and ("pruned after step %d with %.6g"):format(step, value) or "pruned"
-  else text = record.state .. (record.message and ": " .. record.message or "") end
-  return ("trial %d: %s (%s)%s"):format(record.number, text, display.params(record.params),
+    what = step and ("pruned after step %d with %.6g"):format(step, value) or "pruned"
+  else what = record.state .. (record.message and ": " .. record.message or "") end
+  return ("trial %d: %s (%s)%s"):format(record.number, what, display.params(record.params),
     seconds and (" in %.3g s"):format(seconds) or "")
 end
 
@@ -120,7 +121,7 @@ function Display:tick(runner)
   self.columns = C.lt_terminal_columns(2)
   local lines = table_lines(self, runner)
   self:clear()
-  for i, text in ipairs(lines) do lines[i] = text:sub(1, math.max(self.columns - 1, 10)) end
+  for i, line in ipairs(lines) do lines[i] = text.clip(line, math.max(self.columns - 1, 10)) end
   io.stderr:write(table.concat(lines, "\n"), "\n")
   io.stderr:flush()
   self.height = #lines

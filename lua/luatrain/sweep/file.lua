@@ -183,6 +183,13 @@ local function flat(nested, into, prefix)
   return into
 end
 
+--- Refuses what is no name of a study; who begins the message.
+function file.check_study_name(kind, who, name)
+  if not name:match "^[%w_][%w_.-]*$" then
+    failure.raise(kind, "%s: the study's name is '%s', wanted letters, digits, - _ and .", who, name)
+  end
+end
+
 --- Loads a sweep file and checks all that can be checked. options: light (in a trial's process: the parent
 -- has checked it). Returns the spec: path, name, objective (a function) or objectives (names), directions,
 -- recipe, recipe_name, command, space, settings, sampler, pruner, trials, seed, take, slurm, ...
@@ -196,10 +203,7 @@ function file.load(path, options)
   local spec = {path = path}
   for name in pairs(KNOWN) do spec[name] = source[name] end
   spec.name = source.name or fs.stem(path)
-  if not spec.name:match "^[%w_][%w_.-]*$" then
-    failure.raise("config", "%s: the study's name is '%s', wanted letters, digits, - _ and .", path,
-      spec.name)
-  end
+  file.check_study_name("config", path, spec.name)
   spec.objectives = check_objective(path, source)
   spec.directions = check_directions(path, source, spec.objectives)
   spec.space, spec.settings = flat(source.space, {}, ""), flat(source.settings or {}, {}, "")

@@ -1,11 +1,10 @@
 --- lt.sweep: hyperparameter search. Sweeps are run by `luatrain sweep FILE.lua run` (see the README, and
 -- luatrain.sweep.file for what a file says); here is what scripts and the REPL need to look at one.
 --
---   local study = lt.sweep.open("runs/sweeps/chord-asha/study.db")       -- or a postgresql:// URL, and a
--- name
+--   local study = lt.sweep.open "runs/sweeps/chord-asha/study.db"     -- or (URL of PostgreSQL, name)
 --   for _, record in ipairs(study.history.trials) do print(record.number, record.state, record.params.lr) end
 --   print(lt.sweep.describe(study:best()[1]))
---   study:refresh()                                                      -- what has come since
+--   study:refresh()                                                   -- what has come since
 local failure = require "luatrain.failure"
 
 local sweep = {}

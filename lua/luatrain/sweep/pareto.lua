@@ -8,12 +8,13 @@ local pareto = {}
 
 --- Whether point a (a list of numbers to minimise) dominates b.
 local function dominates(a, b)
-  local better = false
   for i = 1, #a do
     if a[i] > b[i] then return false end
-    if a[i] < b[i] then better = true end
   end
-  return better
+  for i = 1, #a do
+    if a[i] < b[i] then return true end
+  end
+  return false
 end
 pareto.dominates = dominates
 

@@ -2,7 +2,7 @@
 -- as PNG files, and together on one page.
 local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
-local last_report = require("luatrain.sweep.seen").last_report
+local seen = require "luatrain.sweep.seen"
 local space = require "luatrain.sweep.space"
 local tables = require "luatrain.sweep.tables"
 
@@ -29,7 +29,7 @@ end
 -- What a trial came to: its objective, or where it was pruned its last report; nil where that is no number.
 local function value_of(record)
   if record.state == "done" then return record.values[1] end
-  local _, value = last_report(record)
+  local _, value = seen.last_report(record)
   return record.state == "pruned" and value == value and value or nil
 end
 
@@ -81,14 +81,13 @@ end
 local function reports_panel(panel, study, name)
   local series, trials = {}, study.history.trials
   for k = #trials, 1, -1 do
-    local steps, record = {}, trials[k]
-    for step, value in pairs(record.reports) do
-      if value == value then steps[#steps + 1] = step end
+    local record = trials[k]
+    local steps, values, some = seen.steps(record), {}, false
+    for i, step in ipairs(steps) do
+      values[i] = record.reports[step]
+      some = some or values[i] == values[i]
     end
-    if #steps > 0 then
-      table.sort(steps)
-      local values = {}
-      for i, step in ipairs(steps) do values[i] = record.reports[step] end
+    if some then
       series[#series + 1] = {places = steps, values = values,
         colour = record.state == "done" and "#0072B2" or record.state == "pruned" and "#E69F00" or "#9a9a9a"}
       if #series == 40 then break end

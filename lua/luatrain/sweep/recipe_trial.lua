@@ -66,10 +66,8 @@ local function earlier_epochs(path)
 end
 
 local function write_hparams(spec, trial)
-  local settings = {}
-  for name, value in pairs(trial.params) do settings[name] = value end
   local log = require("luatrain.log").open(trial:folder())
-  log:hparams(settings, spec.objectives, ("%s/%05d"):format(spec.name, trial.number))
+  log:hparams(trial.params, spec.objectives, ("%s/%05d"):format(spec.name, trial.number))
   return log
 end
 

@@ -62,6 +62,14 @@ local function last_report(record)
 end
 seen.last_report = last_report
 
+--- The steps at which a record has reports, sorted.
+function seen.steps(record)
+  local steps = {}
+  for step in pairs(record.reports or {}) do steps[#steps + 1] = step end
+  table.sort(steps)
+  return steps
+end
+
 --- The sign that makes an objective one to minimise.
 function seen.sign(history, objective)
   return history.directions[objective or 1] == "maximize" and -1 or 1

@@ -53,7 +53,7 @@ function slurm.script(spec, options)
     "#!/bin/sh",
     "#SBATCH --job-name=" .. spec.name,
     ("#SBATCH --array=1-%d"):format(options.parallel),
-    "#SBATCH --output=" .. fs.join(options.folder, "slurm-%A_%a.log"),
+    ('#SBATCH --output="%s"'):format(fs.join(options.folder, "slurm-%A_%a.log")),
     "#SBATCH --open-mode=append",
     "#SBATCH --requeue",
     "#SBATCH --signal=B:USR1@90",

@@ -2,8 +2,7 @@
 --
 --   luatrain_studies   name, what the study is (JSON), the next trial's number, the number of its last change
 --   luatrain_parents   the processes that run studies: who they are and when they were last heard of
---   luatrain_trials    a row a trial; `change` numbers the transactions, so that a reader asks for what is
--- new
+--   luatrain_trials    a row a trial; `change` numbers the transactions, so that readers ask for the news
 --
 -- A trial is waiting, running, done, pruned or failed. Only its owner ends it, by its attempt's number: a
 -- parent that was taken for dead and comes back changes nothing. Every change of a study first counts up its
@@ -88,16 +87,17 @@ end
 
 -- ---- opening ------------------------------------------------------------------------------------
 
---- Calls f(db); where the server is gone it is tried again for a minute, so f may run more than once, and
--- must do no harm by that.
+--- Calls f(db); where the server is gone it is tried again for a minute (once, where a signal has come), so f
+-- may run more than once, and must do no harm by that.
 function Storage:with(f)
-  local db, deadline = self.db, C.lt_time() + 60
+  local db, deadline, tries = self.db, C.lt_time() + 60, 0
   while true do
     local ok, result = pcall(f, db)
     if ok then return result end
     db:rollback()
-    local again = db:lost_connection() and C.lt_time() < deadline and C.lt_signal_pending() == 0
-    if not again then error(result, 0) end
+    tries = tries + 1
+    local patient = tries == 1 or C.lt_time() < deadline and C.lt_signal_pending() == 0
+    if not (db:lost_connection() and patient) then error(result, 0) end
     ffi.C.usleep(250000)
   end
 end

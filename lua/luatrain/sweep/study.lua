@@ -166,10 +166,10 @@ end
 function Study:hold(claimed)
   local old = self.history.trials[claimed.number + 1]
   local record = {number = claimed.number, state = "running", params = {}, distributions = {}, reports = {},
-    seed = self:seed_of(claimed.number), attempt = claimed.attempt, lost = claimed.lost,
-    again = claimed.again}
-  if claimed.again and old then
-    record.fixed, record.fixed_distributions = old.params, old.distributions
+    seed = self:seed_of(claimed.number), attempt = claimed.attempt, lost = claimed.lost}
+  -- An attempt before this one that never came to its parameters has left nothing to go on from.
+  if claimed.again and old and next(old.params) ~= nil then
+    record.again, record.fixed, record.fixed_distributions = true, old.params, old.distributions
     if self.spec.recipe then record.reports = old.reports end
   end
   self.held[claimed.number] = record

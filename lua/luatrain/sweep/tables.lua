@@ -6,6 +6,7 @@ local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local journal = require "luatrain.train.journal"
 local last_report = require("luatrain.sweep.seen").last_report
+local text = require "luatrain.text"
 
 local tables = {}
 
@@ -86,9 +87,9 @@ local function row_of(study, record, names)
   return row
 end
 
-local function csv_cell(text)
-  if text:find '[",\n\r]' then return '"' .. text:gsub('"', '""') .. '"' end
-  return text
+local function csv_cell(words)
+  if words:find '[",\n\r]' then return '"' .. words:gsub('"', '""') .. '"' end
+  return words
 end
 
 --- All trials as comma-separated values (RFC 4180, but for plain newlines), a text with a header.
@@ -97,7 +98,7 @@ function tables.csv(study)
   local lines = {}
   local function add(row)
     local cells = {}
-    for i, text in ipairs(row) do cells[i] = csv_cell(text) end
+    for i, one in ipairs(row) do cells[i] = csv_cell(one) end
     lines[#lines + 1] = table.concat(cells, ",")
   end
   add(columns)
@@ -118,12 +119,12 @@ function tables.text(study)
     rows[#rows + 1] = row
   end
   for _, row in ipairs(rows) do
-    for i, text in ipairs(row) do widths[i] = math.max(widths[i] or 0, #text) end
+    for i, one in ipairs(row) do widths[i] = math.max(widths[i] or 0, text.width(one)) end
   end
   local lines = {}
   for k, row in ipairs(rows) do
     local cells = {}
-    for i, text in ipairs(row) do cells[i] = text .. (" "):rep(widths[i] - #text) end
+    for i, one in ipairs(row) do cells[i] = text.pad(one, widths[i]) end
     lines[k] = table.concat(cells, "  "):gsub("%s+$", "")
   end
   return table.concat(lines, "\n") .. "\n"

@@ -47,23 +47,16 @@ local function rung_step(self, rung)
   return self.first * self.eta ^ (self.rate + rung)
 end
 
--- The reports of a trial as a list of {step, value} in order.
-local function in_order(record)
-  local list = {}
-  for step, value in pairs(record.reports or {}) do list[#list + 1] = { step, value } end
-  table.sort(list, function(a, b) return a[1] < b[1] end)
-  return list
-end
-
 -- What a trial had at its rungs.
 local function rungs_of(self, record)
   local asked = self.asked[record.number]
   if asked then return asked end
   local values = { n = 0 }
-  for _, report in ipairs(in_order(record)) do
-    while report[1] >= rung_step(self, values.n) do
-      if report[2] ~= report[2] then return values end
-      values[values.n] = report[2]
+  for _, step in ipairs(common.steps(record)) do
+    local value = record.reports[step]
+    while step >= rung_step(self, values.n) do
+      if value ~= value then return values end
+      values[values.n] = value
       values.n = values.n + 1
     end
   end

@@ -1,10 +1,11 @@
 --- What pruners share: reading a trial's reports, checking options.
 local core = require "luatrain.core"
+local seen = require "luatrain.sweep.seen"
 
 local common = {}
 
---- The greatest step of a record's reports and the value there, or nil.
-common.last_report = require("luatrain.sweep.seen").last_report
+--- The greatest step of a record's reports and the value there, or nil; and all its steps, sorted.
+common.last_report, common.steps = seen.last_report, seen.steps
 
 --- Whether the first objective is to be made smaller.
 function common.minimises(history)

@@ -32,10 +32,8 @@ local function best_of(reports, steps, from, to, sign)
 end
 
 function Patient:prune(history, record)
-  local steps = {}
-  for step in pairs(record.reports) do steps[#steps + 1] = step end
+  local steps = common.steps(record)
   if #steps <= self.patience + 1 then return false end
-  table.sort(steps)
   local sign, split = common.minimises(history) and 1 or -1, #steps - self.patience - 1
   local before = best_of(record.reports, steps, 1, split, sign)
   local after = best_of(record.reports, steps, split + 1, #steps, sign)
