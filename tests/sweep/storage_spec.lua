@@ -194,6 +194,10 @@ describe("storage", function()
     assert.equal(0.5, reports[1])
     assert.is_true(reports[20] ~= reports[20])
     assert.same({}, storage.numbers "{}")
+    assert.same({a = 1.5, ["b c"] = -2e-300}, storage.numbers '{"a": 1.5, "b c": -2e-300}')
+    for _, bad in ipairs {"", "{", '{"a"', '{"a":', '{"a":x}', '{"a":1', '{"a":1;"b":2}', '"a":1}'} do
+      assert.has_error(function() storage.numbers(bad) end)
+    end
   end)
 
   it("waits for a process that has locked a file which is no log yet", function()

@@ -18,6 +18,7 @@ local storage = {}
 ffi.cdef [[
 int usleep(unsigned microseconds);
 intptr_t readlink(const char *path, char *text, size_t bytes);
+double strtod(const char *text, char **end);
 ]]
 
 local FORMAT = 1
@@ -204,21 +205,38 @@ local function numbers_text(map)
 end
 storage.numbers_text = numbers_text
 
---- The way back. Read by a pattern, which is several times as fast as a parser: a study may have 100,000.
--- Names with quotes or backslashes are read by one.
+local QUOTE, COMMA, BRACE = ('",}'):byte(1, 3)
+local stop = ffi.new "char *[1]"
+
+-- {name = number} of a text that numbers_text wrote, nil where it holds something else: names with quotes or
+-- backslashes. In this way it is compiled, and several times as fast as a parser: a study may have 100,000.
+local function plain_numbers(text, as)
+  local map, bytes, at = {}, ffi.cast("const char *", text), 2
+  while true do
+    local last = text:find('":', at + 1, true)
+    if not last or bytes[at - 1] ~= QUOTE then return nil end
+    local name = text:sub(at + 1, last - 1)
+    if name:find("\\", 1, true) or name:find('"', 1, true) then return nil end
+    local start = bytes + last + (bytes[last + 1] == QUOTE and 2 or 1)
+    local value = ffi.C.strtod(start, stop)
+    local behind = tonumber(stop[0] - bytes)
+    if stop[0] == start then return nil end
+    if bytes[behind] == QUOTE then behind = behind + 1 end
+    map[as and as(name) or name] = value
+    if bytes[behind] == BRACE then return map end
+    if bytes[behind] ~= COMMA then return nil end
+    at = behind + 2
+  end
+end
+
+--- The way back.
 -- @param as what the names are: tonumber for steps
 function storage.numbers(text, as)
-  local map, at = {}, 2
-  while text ~= "{}" do
-    local _, last, name, value, behind = text:find('^"([^"\\]+)":"?([^",}]+)"?([,}])', at)
-    if not last then
-      map = {}
-      for key, one in pairs(json.decode(text)) do map[as and as(key) or key] = tonumber(one) end
-      return map
-    end
-    map[as and as(name) or name], at = tonumber(value), last + 1
-    if behind == "}" then break end
-  end
+  if text == "{}" then return {} end
+  local map = plain_numbers(text, as)
+  if map then return map end
+  map = {}
+  for name, value in pairs(json.decode(text)) do map[as and as(name) or name] = tonumber(value) end
   return map
 end
 
