@@ -12,7 +12,8 @@ local seen = {}
 local Seen = {}
 Seen.__index = Seen
 
-local NAN, LATER = 0 / 0, math.huge  -- in a column: no value; one that has not been looked at
+-- In a column: no value; one that is not read yet. Of a group: each trial has to be looked at.
+local NAN, LATER, LOOK = 0 / 0, math.huge, 0
 local KEPT = 25  -- of the best trials: TPE never calls more of them good
 local NONE = {}
 
@@ -189,12 +190,12 @@ local function scaled(d, value)
   return d.log and math.log(value) or value
 end
 
--- What a group tells of a column: LATER where all its trials have a value, NaN where none has, nil where each
--- has to be looked at, since their distribution is another one.
+-- What a group tells of a column: LATER where all its trials have a value, NAN where none has, LOOK where
+-- their distribution is another one.
 local function kind_of(column, distributions)
   local own = distributions[column.name]
   if not own then return NAN end
-  return space.same(own, column.d) and LATER or nil
+  return space.same(own, column.d) and LATER or LOOK
 end
 
 local function grow_column(column, n)
@@ -208,10 +209,10 @@ end
 -- Reads the ids that are new to a column.
 local function read_column(self, column)
   local kinds, values, group = column.kinds, column.values, self.group
-  for g = #kinds + 1, #self.groups do kinds[g] = kind_of(column, self.groups[g]) or 0 end
+  for g = #kinds + 1, #self.groups do kinds[g] = kind_of(column, self.groups[g]) end
   for id = column.n + 1, self.count do
     local x = kinds[group[id]]
-    if x == 0 then x = scaled(column.d, self.records[id].params[column.name]) end
+    if x == LOOK then x = scaled(column.d, self.records[id].params[column.name]) end
     values[id] = x
     if x ~= x then column.missing = column.missing + 1 end
   end
