@@ -22,10 +22,10 @@ function terminal.columns()
   return said and said >= 1 and math.floor(said) or 80
 end
 
---- Rows of the terminal, 24 where they are not known.
-function terminal.rows()
+--- Rows of the terminal (of descriptor 1, or the one given), 24 where they are not known.
+function terminal.rows(descriptor)
   local size = ffi.new "int32_t[4]"
-  if C.lt_terminal_size(size, 1) == 0 and size[1] > 0 then return size[1] end
+  if C.lt_terminal_size(size, descriptor or 1) == 0 and size[1] > 0 then return size[1] end
   return tonumber(env "LINES") or 24
 end
 

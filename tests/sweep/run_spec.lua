@@ -211,6 +211,25 @@ describe("luatrain sweep", function()
     terminal:close()
   end)
 
+  it("leaves nothing of its table behind on a small terminal", function()
+    if not screen.available() then
+      pending "tmux is not installed"
+      return
+    end
+    local path = files.write(folder, "small", "trials = 6, " .. files.wait(0.8))
+    local line = ("cd %s && %s sweep %s run --parallel 6; sleep 60"):format(folder, program.path, path)
+    local terminal, seen = screen.open({"sh", "-c", line}, {columns = 50, rows = 6,
+      env = {LUATRAIN_PATH = program.library()}})
+    command.until_true(function() return terminal:read():find "started" end, "no table was shown")
+    command.until_true(function()
+      seen = terminal:tmux("capture-pane", "-p", "-S", "-200")
+      return seen:find "6 done, 0 pruned, 0 failed, %d%d"
+    end, "the end was not shown")
+    assert.is_nil(seen:find "ETA", seen)
+    assert.is_nil(seen:find "started", seen)
+    terminal:close()
+  end)
+
   it("tries each point of a grid once where its file says no number of trials", function()
     local path = files.write(folder, "grid", [[sampler = "grid", trial_timeout = 0,
       space = {x = lt.integer(1, 3), y = lt.choice {"a", "b"}},

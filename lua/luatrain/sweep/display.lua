@@ -3,6 +3,7 @@
 local core = require "luatrain.core"
 local journal = require "luatrain.train.journal"
 local last_report = require("luatrain.sweep.seen").last_report
+local terminal = require "luatrain.terminal"
 local text = require "luatrain.text"
 local C = core.C
 
@@ -104,8 +105,10 @@ local function table_lines(self, runner)
     lines[#lines + 1] = ("best  %d trials of the Pareto front"):format(#best)
   end
   local now = C.lt_time()
+  -- What has left the screen cannot be drawn over, and tmux puts a screen cleared whole into its history.
+  local most = math.min(17, terminal.rows(2) - 2)
   for _, one in ipairs(runner.running) do
-    if #lines > 16 then break end
+    if #lines >= most then break end
     local step, value = last_report(one.record)
     lines[#lines + 1] = ("%5d  %s  %s  %s"):format(one.record.number, journal.clock(now - one.began),
       step and ("step %d: %.5g"):format(step, value) or "started", display.params(one.record.params))
