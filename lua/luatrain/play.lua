@@ -92,18 +92,31 @@ local function signal_of(x)
   return x:clamp(-1, 1)
 end
 
--- Writes a sound into a file of its own; returns its path.
+-- Writes a sound into a file in `folder`; returns its path.
 local function written(x, rate)
   if type(rate) ~= "number" or rate < 1000 or rate > 768000 then
     core.fail("play: say the sample rate in Hz: lt.play(x, 22050)%s",
       rate ~= nil and (", not %s"):format(tostring(rate)) or "")
   end
-  folder = fs.temporary_directory()
   local path = fs.join(folder, "sound.wav")
   require("luatrain.scope").run(function()
     require("luatrain.audio").save(path, signal_of(x), rate)
   end)
   return path
+end
+
+local PATIENCE = 0.2  -- seconds in which a player finds out that there is nothing to play on
+
+-- An error where the player has ended at once, with the last line it said.
+local function refuse_failure(log)
+  local process = require "luatrain.process"
+  if process.running(handle, PATIENCE) then return end
+  local result = process.result(handle)
+  local said = fs.is_file(log) and fs.read(log):match "([^\n]+)%s*$"
+  play.stop()
+  if not result.ok then
+    core.fail_as("device", "play: the player failed: %s", said or "it ended with code " .. result.code)
+  end
 end
 
 local function begin(x, rate)
@@ -113,6 +126,10 @@ local function begin(x, rate)
       .. "pulseaudio-utils (paplay), alsa-utils (aplay), ffmpeg (ffplay), mpv, sox (play)")
   end
   local path = x
+  if type(x) == "string" and not fs.is_file(x) then
+    core.fail_as("io", "play: %s: there is no such file", x)
+  end
+  folder = fs.temporary_directory()
   if type(x) ~= "string" then
     local ok, result = pcall(written, x, rate)
     if not ok then
@@ -120,10 +137,10 @@ local function begin(x, rate)
       error(result, 0)
     end
     path = result
-  elseif not fs.is_file(x) then
-    core.fail_as("io", "play: %s: there is no such file", x)
   end
-  handle = require("luatrain.process").start(play.command(path))
+  local log = fs.join(folder, "log")
+  handle = require("luatrain.process").start(play.command(path), {log = log})
+  refuse_failure(log)
 end
 
 -- The file of a sound is taken away when the program ends.

@@ -63,7 +63,8 @@ end
 --- Ends a program and all that it started; nothing where it has ended.
 function process.stop(handle) C.lt_process_kill(handle) end
 
-local function result_of(handle)
+--- How a program that has ended did so: {ok, state = "exited" or what ended it, code, seconds}.
+function process.result(handle)
   local state = STATES[handle.state]
   return {
     ok = state == "exited" and handle.code == 0,
@@ -126,7 +127,7 @@ function process.map(jobs, options)
       if #handles > 0 then
         local k = wait_any(handles, #handles)
         local handle, i = table.remove(handles, k), table.remove(ids, k)
-        finish(i, result_of(handle))
+        finish(i, process.result(handle))
       end
     end
   end

@@ -93,6 +93,16 @@ describe("lt.play", function()
     assert.is_true(core.C.lt_time() - started >= 0.3)
   end)
 
+  it("tells why a player ended at once", function()
+    local bin = fs.join(program.folder(), "bin")
+    fs.mkdir(bin)
+    fs.write(fs.join(bin, "aplay"), "#!/bin/sh\necho trying >&2\necho 'no sound card' >&2\nexit 1\n")
+    process.run { "chmod", "755", fs.join(bin, "aplay") }
+    local result = run("lt.play(lt.zeros(9), 8000)", { PATH = bin })
+    assert.equal(6, result.code)
+    assert.is_truthy(result.err:find("play: the player failed: no sound card\n", 1, true), result.err)
+  end)
+
   it("takes the program that LUATRAIN_PLAYER names", function()
     local folder, bin = players "my-player"
     local result = run(playing(folder, "lt.zeros(100), 8000"), { PATH = bin, LUATRAIN_PLAYER = "my-player" })

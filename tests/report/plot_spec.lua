@@ -85,6 +85,13 @@ describe("a plot in characters", function()
     assert.is_truthy(lines[7]:find "^0 %+%*+ *$")
   end)
 
+  it("has small numbers at its axes", function()
+    local text = plot.text({ 1e-20, 1 }, { graphics = "ascii", log = true, height = 9 })
+    assert.matches("1e%-20 %+", text)
+    assert.is_nil(text:find "\n +0 %+")
+    assert.matches("2e%-15 %+", plot.text({ 1e-15, 2e-15 }, { graphics = "ascii" }))
+  end)
+
   it("has the names of series and axes", function()
     local text = plot.text({ train = { 3, 2 }, valid = { 2, 3 } },
       { graphics = "ascii", title = "T", x = "epoch", y = "nats" })
@@ -327,7 +334,7 @@ describe("bad input", function()
       { { { start = 1, pitch = 3 } }, nil, "no stop" },
       { { 1 }, { bins = 0, kind = "histogram" }, "bins is 0" },
       { lt.rand(100), { kind = "spectrogram" }, "needs 1024 samples" },
-      { { 1 }, { graphics = "gif" }, "graphics" },
+      { { 1 }, { graphics = "gif" }, "graphics" }, { { 1 }, { path = "a.gif" }, "end it with .png" },
       { { 1 }, { width = 0 }, "width is 0" }, { lt.rand(3, 3), { range = { 1, 0 } }, "upside down" },
     } do
       local ok, e = pcall(plot.text, case[1], case[2])

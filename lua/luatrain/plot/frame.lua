@@ -37,7 +37,7 @@ local function powers(low, high, count)
 end
 
 local function number(v)
-  if math.abs(v) < 1e-12 then return "0" end
+  if v == 0 then return "0" end  -- not "-0"
   local text = ("%.4g"):format(v)
   return #text > 8 and ("%.2g"):format(v) or text
 end

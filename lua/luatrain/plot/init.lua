@@ -40,6 +40,9 @@ local function checked(options)
     local value = options[name]
     if value and not (value >= 1 and value <= 1e6) then core.fail("plot: %s is %g", name, value) end
   end
+  if options.path and not options.path:lower():find "%.png$" then
+    core.fail("plot: path is '%s'; pictures are PNG files, so end it with .png", options.path)
+  end
   return options
 end
 

@@ -20,6 +20,13 @@ local function collector(prefix)
   end
 end
 
+-- Those of a list of names that begin with `prefix`.
+local function starting(prefix, names)
+  local list, add = collector(prefix)
+  for _, name in ipairs(names) do add(name) end
+  return list
+end
+
 -- ---- values -------------------------------------------------------------------------------------
 
 local function is_lt(value) return rawequal(value, package.loaded["luatrain"]) end
@@ -226,13 +233,22 @@ local function file_of_call(tokens, last)
   end
 end
 
+-- What the strings are that some functions take: name of the function -> names that begin with a prefix.
+local STRINGS = {
+  require = modules,
+  recipe = function(prefix) return starting(prefix, (require("luatrain.recipe").list())) end,
+  help = function(prefix) return starting(prefix, require("luatrain.doc").names()) end,
+}
+
 -- Inside a string that begins at token `last`.
 local function in_string(tokens, last)
   local token, before = tokens[last], tokens[last - 1]
   local prefix = token.text:gsub("^[\"']", ""):gsub("^%[=*%[", "")
   local from = token.to - #prefix + 1
   local opener = before and before.text == "(" and tokens[last - 2] or before
-  if opener and opener.text == "require" then return from, modules(prefix) end
+  local names = opener and opener.kind == "name" and STRINGS[opener.text]
+  local words = names and names(prefix) or {}
+  if #words > 0 then return from, words end
   if before and before.text == "[" then
     local parts = path_before(tokens, last - 2)
     local list, add = collector(prefix)
@@ -240,11 +256,8 @@ local function in_string(tokens, last)
     if #list > 0 then return from, list end
   end
   local file = file_of_call(tokens, last - 1)
-  if file then
-    local list, add = collector(prefix)
-    for _, name in ipairs(tensors_of(file)) do add(name) end
-    if #list > 0 then return from, list end
-  end
+  words = file and starting(prefix, tensors_of(file)) or {}
+  if #words > 0 then return from, words end
   return from, complete.files(prefix)
 end
 
@@ -255,20 +268,17 @@ local function in_command(text)
   local name, argument = text:match "^%s*:(%a*)%s+(.*)$"
   if not name then
     local prefix = text:match "^%s*:(%a*)$"
-    local list, add = collector(prefix)
-    for _, command in ipairs(commands.list) do add(command.name) end
-    return #text - #prefix + 1, list
+    local names = {}
+    for i, command in ipairs(commands.list) do names[i] = command.name end
+    return #text - #prefix + 1, starting(prefix, names)
   end
   local command = commands.find(name)
   local kind = command and command.argument
   local from = #text - #argument + 1
   if kind == "FILE" then return from, complete.files(argument) end
-  if kind == "MODULE" then
-    local list, add = collector(argument)
-    for loaded in pairs(package.loaded) do add(loaded) end
-    return from, list
-  end
-  return nil
+  if kind == "MODULE" then return from, starting(argument, core.sorted_keys(package.loaded)) end
+  local names = kind == "[NAME]" and STRINGS.help(argument) or {}
+  if #names > 0 then return from, names end
 end
 
 -- ---- all ----------------------------------------------------------------------------------------
@@ -305,13 +315,9 @@ function complete.at(text, at)
   end
   if not list then return nil end
   table.sort(list)
-  local labels
+  local labels = {}
   for i, word in ipairs(list) do
-    local name = word:match "([^/]+/?)$"
-    if name and name ~= word and word:find "/" then
-      labels = labels or {unpack(list)}
-      labels[i] = name
-    end
+    labels[i] = (word:match "([^/]+/?)$" or word):gsub("%c", "?")  -- a name must not steer the terminal
   end
   return from, list, labels
 end
