@@ -12,8 +12,10 @@ local lt = {
   scope = scope.run, keep = scope.keep, memory = scope.memory,
   no_grad = op.no_grad, enable_grad = op.enable_grad, grad_enabled = op.grad_enabled,
   autocast = op.autocast, op = op, Tensor = Tensor, is_tensor = Tensor.is_tensor,
-  time = core.C.lt_time,
 }
+
+--- Seconds on a clock that only goes forward: for differences.
+function lt.time() return core.C.lt_time() end
 
 --- How tensors are printed; see luatrain.show.
 function lt.set_printoptions(options) require("luatrain.show").set_printoptions(options) end

@@ -96,7 +96,7 @@ end
 local function frame_lines(inputs, frames)
   local lines, times = {}, 1
   local function count()
-    if times > 1 then lines[#lines + 1] = times == 2 and lines[#lines] or ("  ... %d times"):format(times) end
+    if times > 2 then lines[#lines + 1] = ("  ... %d times"):format(times) end
     times = 1
   end
   for i, frame in ipairs(frames) do
@@ -113,6 +113,25 @@ local function frame_lines(inputs, frames)
   return lines
 end
 
+-- "; did you mean mean?" where a method, or a function of a module, is called that there is not.
+local function suggestion(message)
+  local kind, name = message:match "attempt to call (%a+) '([%w_]+)' %(a nil value%)$"
+  if not name or #name < 4 then return "" end
+  local names = {}
+  local function add(t)
+    for key, value in pairs(type(t) == "table" and t or {}) do
+      if type(key) == "string" and type(value) ~= "string" then names[#names + 1] = key end
+    end
+  end
+  if kind == "method" then
+    for _, class in ipairs {"luatrain.tensor", "luatrain.nn.module"} do add(package.loaded[class]) end
+  elseif kind == "field" then
+    local rooms = require("luatrain.doc.names").rooms()
+    for _, room in ipairs(rooms) do add(package.loaded["luatrain." .. room]) end
+  end
+  return failure.suggest(name, names)
+end
+
 -- The place a message names, as a frame: errors of the compiler have no others.
 local function frame_of(place)
   local source, line = place:match "^(.*):(%d+)$"
@@ -127,7 +146,8 @@ function errors.text(e, inputs)
   end
   local message, place = split(e)
   local frames = latest and not latest.old and rawequal(latest.value, e) and latest.frames or {}
-  local lines = {style.paint("error", failure.of(e) and "failed: " or "error: ") .. message}
+  local lines = {style.paint("error", failure.of(e) and "failed: " or "error: ") .. message
+    .. suggestion(message)}
   if #frames == 0 and place then
     local frame = frame_of(place)
     if not is_library(frame.source) then frames = {frame} end

@@ -8,6 +8,10 @@ local style = require "luatrain.repl.style"
 local values = require "luatrain.repl.values"
 local C, check = core.C, core.check
 
+local globals = _G
+local pairs, rawequal, rawget, rawset = pairs, rawequal, rawget, rawset  -- an input may take them away
+local select, type = select, type
+
 local Session = {}
 Session.__index = Session
 
@@ -15,11 +19,25 @@ local session = {Session = Session}
 
 local MOST_RESULTS = 100  -- earlier ones are forgotten, so that their memory comes back
 
+-- Copies of Lua's libraries: {{name, the library, its fields}, ...}.
+local function copies(standard)
+  local list = {}
+  for name, library in pairs(standard) do
+    if type(library) == "table" and library ~= _G then
+      local fields = {}
+      for key, value in pairs(library) do fields[key] = value end
+      list[#list + 1] = {name, library, fields}
+    end
+  end
+  return list
+end
+
 --- Makes a session. options: out (function that prints a text for people; default: standard output),
 -- fresh_line (called before results are printed: what ran may have left text without a line end).
 function session.new(options)
   options = options or {}
-  return setmetatable({inputs = {}, log = {}, results = 0, reserved = require("luatrain.host").standard,
+  local standard = require("luatrain.host").standard
+  return setmetatable({inputs = {}, log = {}, results = 0, reserved = standard, libraries = copies(standard),
     out = options.out or function(text) io.stdout:write(text, "\n") end,
     fresh_line = options.fresh_line}, Session)
 end
@@ -41,18 +59,29 @@ end
 
 -- ---- running ------------------------------------------------------------------------------------
 
--- What Lua's and luatrain's own names mean is put back where an input changed it.
+-- What Lua's and luatrain's own names mean is put back where an input changed it; fields of Lua's libraries
+-- where they cannot be used any more: another print or math.random may be wanted.
 local function restore_names(self)
-  self.restored = false
+  local restored = {}
+  local function restore(t, key, value, name)
+    rawset(t, key, value)
+    restored[#restored + 1] = name
+  end
   for name, value in pairs(self.reserved) do
-    local now = rawget(_G, name)
-    local fine = now == value or name == "print" and type(now) == "function"  -- another print may be wanted
-    if not fine then
-      rawset(_G, name, value)
-      self.restored = true
-      self:note("'%s' is a name that Lua and luatrain use; it has its value again, take another", name)
+    local now = rawget(globals, name)
+    local fine = rawequal(now, value) or name == "print" and type(now) == "function"
+    if not fine then restore(globals, name, value, name) end
+  end
+  for i = 1, #self.libraries do
+    local name, library, fields = self.libraries[i][1], self.libraries[i][2], self.libraries[i][3]
+    for key, value in pairs(fields) do
+      if type(rawget(library, key)) ~= type(value) then restore(library, key, value, name .. "." .. key) end
     end
   end
+  for i = 1, #restored do
+    self:note("'%s' is a name that Lua and luatrain use; it has its value again, take another", restored[i])
+  end
+  self.restored = #restored > 0
 end
 
 -- Modules whose loading an error cut off can be required again: Lua 5.1 would call it a loop.
@@ -75,12 +104,12 @@ function Session:protect(f, ...)
   C.lt_interrupt_watch(false)
   self.watching = false
   core.on_catch = watcher
+  restore_names(self)
   if not ok then
     scope.restore(mark)
     for _, restore in ipairs(core.on_raise) do restore() end
     forget_half_loaded()
   end
-  restore_names(self)
   if ok then return true, results end
   return false, results[1]
 end
