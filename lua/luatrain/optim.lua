@@ -346,7 +346,7 @@ function Optimizer:__tostring()
 end
 
 local function class(name, defaults, methods)
-  local c = { name = name, options = defaults }
+  local c = { name = name, __name = name, options = defaults }
   for key, f in pairs(Optimizer) do c[key] = f end
   for key, f in pairs(methods) do c[key] = f end
   c.__index = c

@@ -24,6 +24,7 @@ describe("a training", function()
     t:keys "C-\\":wait "paused after step":wait_prompt "paused>"
     t:type "model(batch.x):size(2)":keys "Enter":wait "\n2":wait_prompt "paused>"
     t:type "lt.randn(5); trainer.at.epoch":keys "Enter":wait_prompt "paused>"
+    t:type ":skip":keys "Enter":wait "no step has failed here":wait_prompt "paused>"
     t:type "while true do end":keys "Enter":wait "do end"
     t:keys "C-c":wait "interrupted":wait_prompt "paused>"
     t:type ":continue":keys "Enter":wait "ended with 0"

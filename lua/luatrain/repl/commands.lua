@@ -194,10 +194,12 @@ end
 
 -- ---- the list -----------------------------------------------------------------------------------
 
-local function unless_paused(what)
-  return function(session, argument)
-    if not session.paused then return session:tell_error(":" .. what .. ": no training is paused here") end
-    return what, argument
+-- A way to leave a session that paused a training.
+local function leave_by(what)
+  return function(session)
+    if session.ways and session.ways[what] then return what end
+    local why = session.ways and "no step has failed" or "no training is paused"
+    session:tell_error((":%s: %s here"):format(what, why))
   end
 end
 
@@ -220,8 +222,8 @@ commands.list = {
   {name = "load", argument = "FILE", help = "run a Lua file in this session", run = load, needs = true},
   {name = "reload", argument = "MODULE", help = "load a module again, in place", run = reload, needs = true},
   {name = "save", argument = "[FILE]", help = "write the session as a script", run = save},
-  {name = "continue", help = "go on with the training that is paused", run = unless_paused "continue"},
-  {name = "skip", help = "go on with the batch after the one that failed", run = unless_paused "skip"},
+  {name = "continue", help = "go on with the training that is paused", run = leave_by "continue"},
+  {name = "skip", help = "go on with the batch after the one that failed", run = leave_by "skip"},
   {name = "quit", help = "leave (Ctrl-D); a paused training ends", run = function() return "quit" end},
 }
 

@@ -96,11 +96,11 @@ local function make_input()
 end
 
 --- A session on the terminal, in the middle of something else: what a paused training opens. options:
--- prompt, globals (name = value, there while it lasts), text (said at its beginning). Returns "continue",
--- "skip" or "quit".
+-- prompt, globals (name = value, there while it lasts), text (said at its beginning), failed (whether there
+-- is a step to skip). Returns "continue", "skip" or "quit".
 function repl.pause(options)
   local session = sessions.new {fresh_line = fresh_line}
-  session.paused, session.prompt = true, options.prompt
+  session.prompt, session.ways = options.prompt, {continue = true, skip = options.failed}
   local former = {}
   for name, value in pairs(options.globals or {}) do
     former[name] = {rawget(_G, name)}

@@ -41,13 +41,14 @@ local function batch_at(trainer, number)
   return ok and scope.keep(batch) or nil
 end
 
--- Opens the session; returns "continue", "skip" or "quit". number: of the batch to show.
-local function talk(trainer, text, number)
+-- Opens the session; returns "continue", "skip" or "quit". number: of the batch to show; failed: whether it
+-- can be skipped.
+local function talk(trainer, text, number, failed)
   local started, state = C.lt_time(), random.default:get_state()
   trainer.journal:clear_bar()
   trainer.model:eval()  -- looking at what it computes must not move running averages
   local done = require("luatrain.repl").pause {
-    prompt = "paused> ", text = text,
+    prompt = "paused> ", text = text, failed = failed,
     globals = {model = trainer.model, batch = batch_at(trainer, number), trainer = trainer,
       optimizer = trainer.optimizer, config = trainer.config},
   }
@@ -84,7 +85,7 @@ function methods:guarded_step(fetch, last)
   local failed = math.max(at.batch, first)
   local text = ("%s\nthe step failed at batch %d; :where shows the locals of the error\n%s, :skip leaves "
     .. "this batch out"):format(require("luatrain.repl.errors").text(e, {}), failed, HOW)
-  local done = talk(self, text, failed)
+  local done = talk(self, text, failed, true)
   if done == "quit" then
     self.told = true
     error(e, 0)
