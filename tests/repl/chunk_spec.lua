@@ -133,6 +133,12 @@ describe("words", function()
       "comment -- c"}, list)
   end)
 
+  it("are apart from hexadecimal numbers", function()
+    local list = {}
+    for _, token in ipairs(lexer.tokens "0x1F+abc-0x1p-3LL") do list[#list + 1] = token.text end
+    assert.same({"0x1F", "+", "abc", "-", "0x1p-3LL"}, list)
+  end)
+
   it("tell strings without an end", function()
     for _, text in ipairs {"'abc", '"abc\\"', "[[abc", "[==[abc]]", "--[[abc"} do
       local tokens = lexer.tokens("x = " .. text)

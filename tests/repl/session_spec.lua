@@ -233,6 +233,8 @@ describe("the REPL", function()
     end
     local t = start()
     t:run("lt.relu?", "relu")
+    t:run("m = lt.nn.Sequential(lt.nn.Linear(2, 3))", nil)
+    t:run("m[1]?", "y = x W^T + b")
     t:run(":doc lt.conv2d", "conv2d")
     t:run("help(lt.nn.Linear)", "Linear")
     t:run("who()")

@@ -4,7 +4,7 @@ local core = require "luatrain.core"
 local fs = require "luatrain.fs"
 local chunk = require "luatrain.repl.chunk"
 local errors = require "luatrain.repl.errors"
-local style = require "luatrain.repl.style"
+local terminal = require "luatrain.terminal"
 local texts = require "luatrain.text"
 local C = core.C
 
@@ -166,7 +166,7 @@ local ABOUT = "Type Lua; an expression's value is printed (a ; at the end keeps 
   .. "value, _1 the first, and so on. An input goes on while a block or a bracket is open. Tab completes, "
   .. "Up and Ctrl-R find earlier inputs, Alt-Enter begins a new line, Ctrl-C stops what runs, Ctrl-D leaves."
 
-local function help_columns() return math.min(style.columns(), 90) - 1 end
+local function help_columns() return math.min(terminal.columns(), 90) - 1 end
 
 -- What to type and what it does, the latter to the right or below.
 local function row(session, head, text)

@@ -8,6 +8,7 @@ local history = require "luatrain.repl.history"
 local reader = require "luatrain.repl.reader"
 local sessions = require "luatrain.repl.session"
 local style = require "luatrain.repl.style"
+local terminal = require "luatrain.terminal"
 local texts = require "luatrain.text"
 local C, check = core.C, core.check
 
@@ -24,7 +25,7 @@ local function defined(name) return rawget(_G, name) ~= nil end
 function repl.handle(session, text)
   if not text:find "%S" then return nil end
   if text:find "^%s*:%a" and not text:find "^%s*::" then return (commands.run(session, text)) end
-  local name = text:match "^%s*([%a_][%w_.:]*)%s*%?+%s*$" or text:match "^%s*%?+%s*([%w_.:]*)%s*$"
+  local name = reader.question(text)
   if name then return commands.explain(session, name) and nil end
   local word = text:match "^%s*(%a+)%s*%(?%s*%)?%s*$"
   if (word == "quit" or word == "exit") and not defined(word) then return "quit" end
@@ -44,10 +45,9 @@ end
 -- Puts the cursor at the beginning of a line where what ran left it behind text: a mark and as many
 -- spaces as the line is long fold onto the next line only then.
 local function fresh_line()
-  local columns = C.lt_terminal_columns(1)
-  if columns == 0 or os.getenv "TERM" == "dumb" then return end
+  if not terminal.smart() then return end
   io.stdout:flush()
-  io.stdout:write("\27[7m%\27[0m", (" "):rep(columns - 1), "\r\27[K")
+  io.stdout:write(style.paint("mark", "%"), (" "):rep(terminal.columns() - 1), "\r\27[K")
 end
 
 -- Reads and does inputs until one ends the session; returns which: "quit", "continue" or "skip".
@@ -76,7 +76,7 @@ end
 local function banner(session)
   local about = ("luatrain %s, %s; :help tells more, Ctrl-D leaves"):format(
     ffi.string(C.lt_build_info()):match "version=([^\n]*)", jit.version)
-  for _, line in ipairs(texts.wrap(about, style.columns() - 1)) do session:say("%s", line) end
+  session:say("%s", table.concat(texts.wrap(about, terminal.columns() - 1), "\n"))
 end
 
 -- Ctrl-C between two inputs, as when it is held down, must not end the program.

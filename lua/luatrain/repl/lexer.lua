@@ -45,7 +45,7 @@ end
 local function token_at(text, at)
   local word = text:match("^[%a_\128-\255][%w_\128-\255]*", at)
   if word then return KEYWORDS[word] and "keyword" or "name", at + #word - 1 end
-  local number = text:match("^0[xX][%x.]+[pP]?[+-]?%w*", at)
+  local number = text:match("^0[xX][%x.]+[pP][+-]?%w*", at) or text:match("^0[xX][%x.]+%w*", at)
     or text:match("^%.?%d[%w.]*[eE][+-]%w+", at) or text:match("^%.?%d[%w.]*", at)
   if number then return "number", at + #number - 1 end
   local long = long_end(text, at)

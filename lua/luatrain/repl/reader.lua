@@ -5,6 +5,7 @@ local core = require "luatrain.core"
 local chunk = require "luatrain.repl.chunk"
 local lexer = require "luatrain.repl.lexer"
 local style = require "luatrain.repl.style"
+local terminal = require "luatrain.terminal"
 local texts = require "luatrain.text"
 local C, check = core.C, core.check
 
@@ -19,8 +20,7 @@ local key_text = ffi.new "char[8]"
 --- Makes a reader on standard input and output. options: history, complete (see luatrain.repl.complete).
 function reader.open(options)
   local self = setmetatable({history = options.history, complete = options.complete}, Reader)
-  local term = os.getenv "TERM"
-  self.plain = term == nil or term == "" or term == "dumb" or C.lt_terminal_columns(1) == 0
+  self.plain = not terminal.smart()
   if not self.plain then
     local out = ffi.new "lt_editor *[1]"
     check(C.lt_editor_open(out, 0, 1))
@@ -47,11 +47,14 @@ end
 
 -- ---- Enter --------------------------------------------------------------------------------------
 
+--- What "x?", "m[1].weight?" and "?x" ask about ("" for "?"); nil for all other texts.
+function reader.question(text)
+  return text:match "^%s*([%a_][%w_.:%[%]'\"]*)%s*%?+%s*$" or text:match "^%s*%?+%s*([%w_.:]*)%s*$"
+end
+
 --- Whether an input needs no more lines: commands and questions are one line, wrong Lua is told at once.
 function reader.is_whole(text)
-  if text:find "^%s*:%a[^\n]*$" or text:find "^%s*%?[^\n]*$" or text:find "^%s*[%a_][%w_.:]*%s*%?+%s*$" then
-    return true
-  end
+  if text:find "^%s*:%a[^\n]*$" or reader.question(text) then return true end
   return chunk.state((text:gsub("^%s*=", " "))) ~= "part"
 end
 

@@ -1,6 +1,7 @@
 --- Values as the session shows them: tables with what they hold, strings in quotes, all else as
 -- tostring has it. Long and deep tables are cut.
 local style = require "luatrain.repl.style"
+local terminal = require "luatrain.terminal"
 local texts = require "luatrain.text"
 
 local values = {}
@@ -107,7 +108,7 @@ local function render_table(t, depth, seen)
   seen[t] = nil
   if #parts == 0 then return "{}" end
   local flat = "{" .. table.concat(parts, ", ") .. "}"
-  local room = math.min(style.columns(), 100) - 4 - 2 * depth
+  local room = math.min(terminal.columns(), 100) - 4 - 2 * depth
   if not flat:find "\n" and texts.width(flat) <= room then return flat end
   local indent = ("  "):rep(depth + 1)
   return "{\n" .. indent .. table.concat(lines_of(parts, is_list, room), "\n" .. indent) .. "\n"
