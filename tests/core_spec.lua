@@ -251,6 +251,15 @@ describe("errors", function()
     end
   end)
 
+  it("suggest the nearest name, where one is near", function()
+    local nearest = require("luatrain.core").nearest
+    for _, case in ipairs { { "maen", "mean", "min", "mean" }, { "rnu", "run", "runs", "run" },
+      { "Linaer", "Linear", "LayerNorm", "Linear" }, { "x", nil, "_" }, { "", nil, "a" },
+      { "lr", nil, "momentum" } } do
+      assert.equal(case[2], (nearest(case[1], { case[3], case[4] })))
+    end
+  end)
+
   it("run out of memory like any other error", function()
     local core = require "luatrain.core"
     core.C.lt_memory_limit(lt.memory().live + 4096)

@@ -67,21 +67,28 @@ function core.message(e)
   return tostring(e)
 end
 
---- The name in `names` (a list) that is nearest to `name` by edit distance, or nil.
+-- How many letters must be left out, put in, changed, or exchanged with their neighbours to make b of a.
+local function edits(a, b)
+  local earlier, previous
+  local current = {}
+  for j = 0, #b do current[j] = j end
+  for i = 1, #a do
+    earlier, previous, current = previous, current, { [0] = i }
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
+      local exchanged = i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j)
+      if exchanged then current[j] = math.min(current[j], earlier[j - 2] + 1) end
+    end
+  end
+  return current[#b]
+end
+
+--- The name in `names` (a list) that is nearest to `name` by edits, or nil.
 function core.nearest(name, names)
   local best, best_distance
   for _, candidate in ipairs(names) do
-    local previous = {}
-    for j = 0, #candidate do previous[j] = j end
-    for i = 1, #name do
-      local current = { [0] = i }
-      for j = 1, #candidate do
-        local cost = name:byte(i) == candidate:byte(j) and 0 or 1
-        current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
-      end
-      previous = current
-    end
-    local distance = previous[#candidate]
+    local distance = edits(name, candidate)
     if not best or distance < best_distance then best, best_distance = candidate, distance end
   end
   local most = math.min(math.max(2, math.floor(#name / 3)), #name - 1)  -- not all of it

@@ -121,7 +121,9 @@ describe("the line editor", function()
     t:type "for i = 1, 2 do":keys "Enter":wait "..>"
     t:type "print(i * 10)":keys "Enter":type "end":keys "Enter":wait "\n20"
     t:run("no_such_name", "undefined global")
-    t:wait_prompt()
+    t:type "while true do":keys "Enter":wait_prompt "..>"
+    t:keys "C-c":wait_prompt()
+    t:run("20 + 3", "\n23")
     t:type "print('go' .. 'es') while true do end":keys "Enter":wait "\ngoes"
     t:keys "C-c":wait "interrupted"
     t:wait_prompt()

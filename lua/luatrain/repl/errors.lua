@@ -129,6 +129,7 @@ local function suggestion(message)
     local rooms = require("luatrain.doc.names").rooms()
     for _, room in ipairs(rooms) do add(package.loaded["luatrain." .. room]) end
   end
+  table.sort(names)
   return failure.suggest(name, names)
 end
 
