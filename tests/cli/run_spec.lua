@@ -24,6 +24,7 @@ describe("luatrain", function()
       assert.is_truthy(result.out:find "usage: luatrain")
       assert.equal("", result.err)
     end
+    for line in succeeds({"--help"}).out:gmatch "[^\n]+" do assert.is_true(#line <= 80, line) end
     local recipe = succeeds {"run", toy, "--help"}
     assert.is_truthy(recipe.out:find "A small recipe for the tests")
     assert.is_truthy(recipe.out:find "greet")

@@ -11,6 +11,7 @@
 --   own_help  true: it answers --help itself
 --   main      function(args): runs it and returns the exit code
 local failure = require "luatrain.failure"
+local wrap = require("luatrain.text").wrap
 
 local function none(name, args)
   if #args > 0 then failure.raise("usage", "%s: unexpected argument '%s'", name, args[1]) end
@@ -143,13 +144,18 @@ function commands.names()
   return names
 end
 
--- The usage lines of one command, what it does to the right of them.
-local function usage_lines(command, lines, with_meaning)
+-- The usage lines of one command; with columns, what it does to the right of them, or below where they are
+-- few.
+local function usage_lines(command, lines, columns)
   for _, line in ipairs(command.usage) do
     local text = "luatrain " .. (command.name and command.name .. " " or "") .. line[1]
-    text = text:gsub("%s+$", "")
-    lines[#lines + 1] = (#lines == 0 and "usage: " or "       ")
-      .. (with_meaning and ("%-47s %s"):format(text, line[2]) or text)
+    text = (#lines == 0 and "usage: " or "       ") .. text:gsub("%s+$", "")
+    if columns and columns >= 112 then
+      text = ("%-54s %s"):format(text, line[2])
+    elseif columns then
+      text = text .. "\n           " .. table.concat(wrap(line[2], columns - 11), "\n           ")
+    end
+    lines[#lines + 1] = text
   end
 end
 
@@ -166,20 +172,23 @@ local REST = [[
 
 examples:
   luatrain run chord train --epochs 20
-  luatrain run chord train --help        every setting with type, range, default and meaning
+  luatrain run chord train --help        every setting with its range and default
   luatrain run chord train --resume auto continue the newest run
   luatrain -e 'lt.randn(3, 3) * 2'
   luatrain help lt.audio.log_mel         what a function does, with its arguments
 
---debug adds the traceback to an error. Exit codes: 0 done, 1 failed, 2 command line, 3 config or
-recipe, 4 input data, 5 reading or writing, 6 device, 7 diverged, 75 saved and wants to be started
-again, 130 interrupted, 143 terminated.]]
+]]
+
+local CODES = "--debug adds the traceback to an error. Exit codes: 0 done, 1 failed, 2 command line, "
+  .. "3 config or recipe, 4 input data, 5 reading or writing, 6 device, 7 diverged, 75 saved and wants to "
+  .. "be started again, 130 interrupted, 143 terminated."
 
 --- What `luatrain --help` prints.
 function commands.overview()
-  local lines = {}
-  for _, command in ipairs(list) do usage_lines(command, lines, true) end
-  return table.concat(lines, "\n") .. "\n" .. REST
+  local lines, columns = {}, require("luatrain.terminal").columns()
+  for _, command in ipairs(list) do usage_lines(command, lines, columns) end
+  local codes = table.concat(wrap(CODES, math.min(columns, 100)), "\n")
+  return table.concat(lines, "\n") .. "\n" .. REST .. codes
 end
 
 return commands
