@@ -251,6 +251,18 @@ describe("errors", function()
     end
   end)
 
+  it("stand there in a folder called luatrain too", function()
+    local program = require "program"
+    local folder, env = program.folder(), { LUATRAIN_PATH = program.library() }
+    require("luatrain.fs").mkdir(folder .. "/luatrain")
+    require("luatrain.fs").write(folder .. "/luatrain/a.lua", "local x = 1\nlt.zeros(-x)\n")
+    for _, path in ipairs { "luatrain/a.lua", folder .. "/luatrain/a.lua" } do
+      local result = program.run({ path }, { directory = folder, env = env })
+      assert.is_truthy(result.err:find("luatrain/a.lua:2: ", 1, true), result.err)
+    end
+    program.clean()
+  end)
+
   it("suggest the nearest name, where one is near", function()
     local nearest = require("luatrain.core").nearest
     for _, case in ipairs { { "maen", "mean", "min", "mean" }, { "rnu", "run", "runs", "run" },

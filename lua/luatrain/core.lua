@@ -9,13 +9,23 @@ assert(C.lt_abi() == C.LT_ABI and C.lt_sizeof_tensor() == ffi.sizeof "lt_tensor"
 
 local core = { C = C, status = 0 }
 
+local disk = os.getenv "LUATRAIN_PATH"
+
+--- Whether a chunk (debug.getinfo's source) is the library's: embedded, read from LUATRAIN_PATH, or made by
+-- op.define.
+function core.is_library(source)
+  local path = source:match "^@(.*)$"
+  if not path then return false end
+  if disk and path:sub(1, #disk + 10) == disk .. "/luatrain/" then return true end
+  return path:find "^luatrain/op/[%w_]+$" ~= nil or C.lt_embedded_text(path, ffi.new "int64_t[1]") ~= nil
+end
+
 -- Position of the innermost caller outside the library: "script.lua:12: ", or "".
 local function user_position()
   for level = 3, 60 do
     local info = debug.getinfo(level, "Sl")
     if not info then break end
-    local source = info.source
-    if info.what ~= "C" and info.currentline > 0 and not source:find("luatrain/", 1, true) then
+    if info.what ~= "C" and info.currentline > 0 and not core.is_library(info.source) then
       return info.short_src .. ":" .. info.currentline .. ": "
     end
   end

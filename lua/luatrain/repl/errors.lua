@@ -1,5 +1,6 @@
 --- Errors of a session: the frames they came from, seen before the stack is unwound, and their text:
 -- the message, the user's line, a traceback without the library's own frames, the locals.
+local core = require "luatrain.core"
 local chunk = require "luatrain.repl.chunk"
 local failure = require "luatrain.failure"
 local style = require "luatrain.repl.style"
@@ -9,10 +10,6 @@ local errors = {}
 
 local latest            -- {value = the error, frames = list, old = whether another input has begun}
 local MOST_FRAMES, MOST_LOCALS = 40, 60
-
-local function is_library(source)
-  return require("luatrain.doc.source").library_file(source) ~= nil
-end
 
 -- Names and short texts of the locals of a level (counted from the caller).
 local function locals_at(level)
@@ -36,9 +33,9 @@ function errors.see(e)
   for level = 2, 200 do
     local info = debug.getinfo(level, "nSl")
     if not info or #latest.frames == MOST_FRAMES then break end
-    if info.what ~= "C" and info.currentline > 0 and not is_library(info.source) then
+    if info.what ~= "C" and info.currentline > 0 and not core.is_library(info.source) then
       local caller = debug.getinfo(level + 1, "S")  -- what the library calls it tells the user nothing
-      local name = caller and not is_library(caller.source) and info.name or nil
+      local name = caller and not core.is_library(caller.source) and info.name or nil
       table.insert(latest.frames, {source = info.source, place = info.short_src .. ":" .. info.currentline,
         line = info.currentline, name = name, locals = locals_at(level)})
     end
@@ -151,7 +148,7 @@ function errors.text(e, inputs)
     .. suggestion(message)}
   if #frames == 0 and place then
     local frame = frame_of(place)
-    if not is_library(frame.source) then frames = {frame} end
+    if not core.is_library(frame.source) then frames = {frame} end
   end
   for _, line in ipairs(frame_lines(inputs, frames)) do lines[#lines + 1] = style.paint("dim", line) end
   return table.concat(lines, "\n")
