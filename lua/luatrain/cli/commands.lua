@@ -172,10 +172,10 @@ local REST = [[
 
 examples:
   luatrain run chord train --epochs 20
-  luatrain run chord train --help        every setting with its range and default
+  luatrain run chord train --help        every setting with range and default
   luatrain run chord train --resume auto continue the newest run
   luatrain -e 'lt.randn(3, 3) * 2'
-  luatrain help lt.audio.log_mel         what a function does, with its arguments
+  luatrain help lt.audio.log_mel         what a function does, its arguments
 
 ]]
 
