@@ -1,6 +1,8 @@
 -- conv: convolutions over sequences and images (torch.nn.Conv1d, Conv2d, ConvTranspose1d/2d).
 --
 -- Sizes are positional, the rest is named: nn.Conv2d(1, 64, 7, {stride = 2, padding = 3}).
+-- padding = "same" keeps sizes (odd kernels, stride 1). padding = "causal" (Conv2d: also {"causal", w}) puts zeros
+-- before the first dimension, time, alone: no output sees what comes after it, as in real time.
 -- Weights are (out, in / groups, k...) as in PyTorch, (in, out / groups, k...) when transposed, and
 -- begin, like the bias, in U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 
@@ -42,7 +44,13 @@ local function read_sizes(self, n, in_channels, out_channels, kernel_size, o)
   if o.padding == "same" then
     self.padding = same_padding(self)
   else
-    self.padding = options.tuple(who, "padding", o.padding, n)
+    local padding = type(o.padding) == "table" and { unpack(o.padding) } or { o.padding }
+    self.causal = padding[1] == "causal"
+    if self.causal then
+      padding[1] = 0
+      padding[2] = padding[2] or 0
+    end
+    self.padding = options.tuple(who, "padding", #padding > 1 and padding or padding[1], n)
   end
 end
 
@@ -71,6 +79,7 @@ end
 local function describe(self)
   local parts = { tostring(self.in_channels), tostring(self.out_channels),
     "kernel_size=" .. text(self.kernel_size), "stride=" .. text(self.stride) }
+  if self.causal then parts[#parts + 1] = "causal" end
   if text(self.padding) ~= "0" then parts[#parts + 1] = "padding=" .. text(self.padding) end
   if text(self.dilation) ~= "1" then parts[#parts + 1] = "dilation=" .. text(self.dilation) end
   if self.groups ~= 1 then parts[#parts + 1] = "groups=" .. self.groups end
@@ -93,6 +102,10 @@ local function convolution(class_name, name, n)
   end
 
   function class:forward(x)
+    if self.causal then
+      local past = (self.kernel_size[1] - 1) * self.dilation[1]
+      x = x:pad(n == 1 and { past, 0 } or { 0, 0, past, 0 })
+    end
     return lt[name](x, self.weight, self.bias, self.stride, self.padding, self.dilation,
       self.groups)
   end
@@ -105,7 +118,7 @@ end
 
 --- (N, in_channels, T) -> (N, out_channels, T'), T' = floor((T + 2p - d(k-1) - 1)/s) + 1.
 -- `nn.Conv1d(in_channels, out_channels, kernel_size, {stride = 1, padding = 0, dilation = 1,
--- groups = 1, bias = true})`; padding = "same" keeps T.
+-- groups = 1, bias = true})`; padding = "same" or "causal" keeps T.
 convolution("Conv1d", "conv1d", 1)
 
 --- (N, in_channels, H, W) -> (N, out_channels, H', W'); sizes and options as numbers or {h, w}.

@@ -1,0 +1,333 @@
+--- Models as JSON for RTNeural (model_loader.h of jatinchowdhury18/RTNeural, 1fb1f07): real-time inference in
+-- C++, one time step after the other, from a state of zeros. The layers there are: dense, conv1d, conv2d (causal),
+-- gru, lstm, prelu, batchnorm, batchnorm2d and activations. A further one is a function of `writers` below
+-- and one of `layers` in luatrain.export.replay.
+local core = require "luatrain.core"
+local ffi = require "ffi"
+local json = require "luatrain.json"
+local nn = require "luatrain.nn"
+local op = require "luatrain.op"
+local options = require "luatrain.options"
+local random = require "luatrain.random"
+local replay = require "luatrain.export.replay"
+
+local rtneural = {}
+
+local writers = {}                    -- class name -> function(net, module, path): adds layers to net
+
+local function join(path, name) return path == "" and name or path .. "." .. name end
+
+-- ---- numbers ------------------------------------------------------------------------------------
+local single = ffi.new "float[1]"
+
+-- The double with the fewest digits (at most 9) that is this number in single precision.
+local function short(x)
+  single[0] = tonumber(("%.8g"):format(x))
+  if single[0] == x then return tonumber(("%.8g"):format(x)) end
+  return tonumber(("%.9g"):format(x))
+end
+
+local function shorten(value, path)
+  if type(value) == "number" then
+    if value - value ~= 0 then
+      core.fail("export.rtneural: %s holds %s, which JSON cannot hold; was the training going well?", path, value)
+    end
+    return short(value)
+  end
+  for i = 1, #value do value[i] = shorten(value[i], path) end
+  return value
+end
+
+-- A tensor as nested lists.
+local function list_of(t, path) return shorten(t:detach():to "f32":tolist(), path) end
+
+local function constant(n, value)
+  local list = {}
+  for i = 1, n do list[i] = value end
+  return list
+end
+
+-- A module's bias, or zeros.
+local function bias_of(module, n, path)
+  return module.bias and list_of(module.bias, join(path, "bias")) or constant(n, 0)
+end
+
+-- ---- layers -------------------------------------------------------------------------------------
+local function refuse(path, class_name, message, ...)
+  core.fail("export.rtneural: %s (%s) " .. message, path, class_name, ...)
+end
+
+-- Adds a layer that gives `outputs` numbers a frame; a table {features, channels} is a picture's.
+local function add(net, kind, outputs, weights, more)
+  local layer = more or {}
+  layer.type, layer.weights = kind, json.array(weights)
+  if type(outputs) == "table" then
+    layer.shape = { json.null, json.null, outputs[1], outputs[2] }
+    net.picture, outputs = outputs, outputs[1] * outputs[2]
+  else
+    layer.shape = { json.null, json.null, outputs }
+  end
+  layer.activation = layer.activation or ""
+  net.layers[#net.layers + 1] = layer
+  net.outputs = outputs
+end
+
+local function expect(net, module, path, inputs)
+  if net.outputs and net.outputs ~= inputs then
+    refuse(path, module.class_name, "takes %d numbers a frame, the layer before gives %d", inputs, net.outputs)
+  end
+  net.inputs = net.inputs or inputs
+  net.outputs = inputs
+end
+
+function writers.Linear(net, m, path)
+  expect(net, m, path, m.in_features)
+  add(net, "dense", m.out_features,
+    { list_of(m.weight:t(), join(path, "weight")), bias_of(m, m.out_features, path) })
+end
+
+-- What both convolutions share: time is dimension 1 of kernel, stride, dilation and padding.
+local function causal(net, m, path)
+  if m.stride[1] ~= 1 then refuse(path, m.class_name, "has stride %d in time; RTNeural has only 1", m.stride[1]) end
+  if m.padding[1] ~= 0 then
+    refuse(path, m.class_name, "pads the future with %d steps; RTNeural sees only the past: padding = \"causal\"",
+      m.padding[1])
+  end
+  if not m.causal then net.lost = net.lost + (m.kernel_size[1] - 1) * m.dilation[1] end
+end
+
+function writers.Conv1d(net, m, path)
+  expect(net, m, path, m.in_channels)
+  causal(net, m, path)
+  net.kind = net.kind or "channels"
+  add(net, "conv1d", m.out_channels,
+    { list_of(m.weight:permute(3, 2, 1), join(path, "weight")), bias_of(m, m.out_channels, path) },
+    { kernel_size = { m.kernel_size[1] }, dilation = { m.dilation[1] }, groups = m.groups })
+end
+
+-- "valid" or "same" (TensorFlow's: zeros on both sides, one more on the right where their number is odd), and
+-- the features that come out.
+local function feature_padding(m, path, features)
+  local kernel, stride, pad = m.kernel_size[2], m.stride[2], m.padding[2]
+  local rest = features % stride
+  local total = math.max(kernel - (rest == 0 and stride or rest), 0)
+  if pad == 0 and kernel <= features then return "valid", math.floor((features - kernel) / stride) + 1 end
+  local out = math.floor((features + 2 * pad - kernel) / stride) + 1
+  if 2 * pad ~= total or out ~= math.ceil(features / stride) then
+    refuse(path, m.class_name, "pads %d features by %d; RTNeural's \"same\" pads %d in all, or 0 with \"valid\"",
+      features, pad, total)
+  end
+  return "same", out
+end
+
+function writers.Conv2d(net, m, path)
+  net.inputs = net.inputs or net.wanted
+  net.outputs = net.outputs or net.inputs
+  if not net.outputs or net.outputs % m.in_channels ~= 0 then
+    refuse(path, m.class_name, "has %d channels; the option `inputs` says how many numbers, features times channels, "
+      .. "a frame has", m.in_channels)
+  end
+  causal(net, m, path)
+  if m.groups ~= 1 then refuse(path, m.class_name, "has %d groups; RTNeural has only 1 here", m.groups) end
+  if m.dilation[2] ~= 1 then refuse(path, m.class_name, "is dilated over features; RTNeural's is over time only") end
+  net.kind = net.kind or "picture"
+  net.picture_in = net.picture_in or { net.outputs / m.in_channels, m.in_channels }
+  local features = net.outputs / m.in_channels
+  local padding, out = feature_padding(m, path, features)
+  add(net, "conv2d", { out, m.out_channels },
+    { list_of(m.weight:permute(3, 4, 2, 1), join(path, "weight")), bias_of(m, m.out_channels, path) },
+    { kernel_size_time = m.kernel_size[1], kernel_size_feature = m.kernel_size[2], dilation = m.dilation[1],
+      strides = m.stride[2], num_filters_in = m.in_channels, num_features_in = features,
+      num_filters_out = m.out_channels, padding = padding })
+end
+
+-- Adds the layers of nn.LSTM and nn.GRU; order(t) puts the gates of dimension 1 in RTNeural's order, biases
+-- makes the list of biases of both.
+local function recurrent(net, m, path, kind, gates, order, biases)
+  if m.bidirectional then refuse(path, m.class_name, "is bidirectional; RTNeural sees only the past") end
+  expect(net, m, path, m.input_size)
+  net.kind = m.batch_first and "batch_first" or "time_first"
+  for k = 0, m.num_layers - 1 do
+    local function field(name)
+      name = ("%s_l%d"):format(name, k)
+      if not m[name] then return constant(gates * m.hidden_size, 0) end
+      local t = order(m[name]:detach(), m.hidden_size)
+      return list_of(t:dim() == 2 and t:t() or t, join(path, name))
+    end
+    add(net, kind, m.hidden_size, { field "weight_ih", field "weight_hh", biases(field "bias_ih", field "bias_hh") })
+  end
+end
+
+function writers.LSTM(net, m, path)
+  recurrent(net, m, path, "lstm", 4, function(t) return t end, function(a, b)
+    for i = 1, #a do a[i] = short(tonumber(ffi.cast("float", a[i] + b[i]))) end
+    return a
+  end)
+end
+
+-- PyTorch's gates r, z, n are RTNeural's z, r, n.
+function writers.GRU(net, m, path)
+  local lt = require "luatrain"
+  recurrent(net, m, path, "gru", 3, function(t, n)
+    return lt.cat { t:narrow(1, n + 1, n), t:narrow(1, 1, n), t:narrow(1, 2 * n + 1, n) }
+  end, function(a, b) return { a, b } end)
+end
+
+local function norm(net, m, path, kind, outputs, more)
+  if not m.running_mean then
+    refuse(path, m.class_name, "has no running statistics; make it with track_running_stats = true")
+  end
+  local weights = {}
+  for _, name in ipairs { "weight", "bias", "running_mean", "running_var" } do
+    if m[name] then weights[#weights + 1] = list_of(m[name], join(path, name)) end
+  end
+  more.epsilon = m.eps
+  add(net, kind, outputs, weights, more)
+end
+
+function writers.BatchNorm1d(net, m, path)
+  expect(net, m, path, m.num_features)
+  norm(net, m, path, "batchnorm", m.num_features, {})
+end
+
+function writers.BatchNorm2d(net, m, path)
+  local picture = net.picture
+  if not picture or picture[2] ~= m.num_features then
+    refuse(path, m.class_name, "has %d channels; it must follow a Conv2d with as many", m.num_features)
+  end
+  norm(net, m, path, "batchnorm2d", picture, { num_filters_in = picture[2], num_features_in = picture[1] })
+end
+
+-- Layers that keep the number of values a frame.
+local function same_size(net, m, path)
+  net.inputs = net.inputs or net.wanted
+  net.outputs = net.outputs or net.inputs
+  if not net.outputs then
+    refuse(path, m.class_name, "comes first; the option `inputs` says how many numbers a frame has")
+  end
+  return net.outputs
+end
+
+function writers.PReLU(net, m, path)
+  local n = same_size(net, m, path)
+  if m.num_parameters ~= 1 and m.num_parameters ~= n then
+    refuse(path, m.class_name, "has %d weights for %d values; RTNeural wants 1 or as many", m.num_parameters, n)
+  end
+  add(net, "prelu", n, { { list_of(m.weight, join(path, "weight")) } })
+end
+
+function writers.LeakyReLU(net, m, path)
+  add(net, "prelu", same_size(net, m, path), { { { m.negative_slope } } })
+end
+
+for class_name, name in pairs { Tanh = "tanh", ReLU = "relu", Sigmoid = "sigmoid", Softmax = "softmax",
+  ELU = "elu" } do
+  writers[class_name] = function(net, m, path)
+    if class_name == "ELU" and m.alpha ~= 1 then refuse(path, "ELU", "has alpha %g; RTNeural's is 1", m.alpha) end
+    add(net, "activation", same_size(net, m, path), {}, { activation = name })
+  end
+end
+
+for _, name in ipairs { "Dropout", "Dropout1d", "Dropout2d", "Identity" } do
+  writers[name] = function() end
+end
+
+-- ---- the walk -----------------------------------------------------------------------------------
+
+-- Adds what a module consists of, in order; path is its name in the model, as state_dict's.
+local function walk(net, m, path)
+  local writer = writers[m.class_name]
+  if writer then return writer(net, m, path) end
+  local list = m.forward == nn.Sequential.forward and m or m.layers
+  if type(list) ~= "table" then
+    refuse(path == "" and "the model" or path, m.class_name, "is no layer of RTNeural, which has %s; export the "
+      .. "part of the model that consists of these, or give a module its `layers` in order",
+      table.concat(core.sorted_keys(writers), ", "))
+  end
+  if list ~= m then path = join(path, "layers") end
+  if list.is_module and #list == 0 then return walk(net, list, path) end
+  for i, child in ipairs(list) do walk(net, child, join(path, tostring(i - 1))) end
+end
+
+-- ---- examples -----------------------------------------------------------------------------------
+
+-- The model's outputs (T', outputs) for one sequence x (T, inputs), by the layout of its layers.
+local function run(net, model, x)
+  if net.kind == "picture" then
+    local size = net.picture_in
+    local y = model(x:reshape(x:size(1), size[1], size[2]):permute(3, 1, 2):unsqueeze(1))
+    return y:select(1, 1):permute(2, 3, 1):reshape(y:size(3), -1)
+  elseif net.kind == "channels" then
+    return (model(x:t():unsqueeze(1))):select(1, 1):t()
+  elseif net.kind then
+    return (model(x:unsqueeze(net.kind == "time_first" and 2 or 1))):reshape(-1, net.outputs)
+  end
+  return (model(x))
+end
+
+-- Inputs and what the model makes of them, each from a state of zeros.
+local function examples_of(net, model, o)
+  local lt = require "luatrain"
+  local inputs = o.examples
+  if type(inputs) ~= "table" then
+    local generator, frames = random.generator(o.seed), o.frames + net.lost
+    inputs = {}
+    for i = 1, inputs and o.examples or 0 do
+      inputs[i] = lt.randn(frames, net.inputs, { generator = generator })
+    end
+  end
+  local list = {}
+  for i, x in ipairs(inputs) do
+    if x:dim() ~= 2 or x:size(2) ~= net.inputs then
+      core.fail("export.rtneural: example %d is %s, wanted (frames, %d)", i, x:shape_text(), net.inputs)
+    end
+    local y = op.no_grad(o.forward or function(given) return run(net, model, given) end, x)
+    list[i] = { inputs = list_of(x, "example " .. i), outputs = list_of(y, "the output of example " .. i) }
+  end
+  return json.array(list)
+end
+
+local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, forward = options.none,
+  metadata = options.none, tolerance = 1e-4 }
+
+--- Writes a model as JSON that RTNeural loads (json_parser::parseJson). The model is an nn.Sequential, or a module
+-- whose field `layers` lists its layers in the order in which they run, of any depth, of Linear, Conv1d, Conv2d
+-- (padding "causal" in time), LSTM, GRU, PReLU, LeakyReLU, BatchNorm1d, BatchNorm2d, Tanh, ReLU, Sigmoid, Softmax and
+-- ELU. Dropout and Identity are left out. Anything else is an error that names the layer. Numbers read back as the
+-- same floats. The file carries examples under the key "luatrain", which RTNeural passes over: inputs, and what the
+-- model makes of them from a state of zeros; they are played with what was written before the file appears, so that
+-- a model whose forward does something else than its layers is refused.
+-- @param path the file, replaced at once or not at all
+-- @param o {inputs = numbers in a frame, where the first layer does not tell,
+--   examples = 2: how many sequences, or a list of tensors (frames, inputs),
+--   frames = 16: their length, seed = 1: of their normal numbers,
+--   forward = function(x): (frames, inputs) to (frames, outputs), where the model's own forward takes neither
+--     (frames, inputs), nor (N, T, inputs) or (T, N, inputs) with recurrent layers, nor (N, C, T[, features]),
+--   metadata = any plain table, written under luatrain.metadata,
+--   tolerance = 1e-4, how far the written network may be from the model, of the larger of 1 and the output}
+-- @return {layers, parameters, inputs, outputs, worst = the largest difference of the examples}
+-- @usage lt.export.rtneural(model, "amp.json")
+function rtneural.write(model, path, o)
+  o = options.read("export.rtneural", o, defaults)
+  local net = { layers = {}, lost = 0, wanted = o.inputs }
+  walk(net, model, "")
+  if not net.inputs then core.fail "export.rtneural: the model has no layers" end
+  local training = model.training
+  model:eval()
+  local good, examples = pcall(examples_of, net, model, o)
+  if training then model:train() end
+  if not good then error(examples, 0) end
+  local file = { in_shape = { json.null, json.null, net.inputs }, layers = json.array(net.layers),
+    luatrain = { examples = examples, metadata = o.metadata } }
+  if net.picture_in then file.in_shape = { json.null, json.null, unpack(net.picture_in) } end
+  local worst = replay.compare(replay.network(file, path), examples, path)
+  if not (worst <= o.tolerance) then
+    core.fail("export.rtneural: the layers one after the other differ from the model by %g: its forward does "
+      .. "something else; the option `forward` says how it is called", worst)
+  end
+  json.save(path, file, { pretty = false })
+  return { layers = #net.layers, parameters = model:num_parameters(), inputs = net.inputs, outputs = net.outputs,
+    worst = worst }
+end
+
+return rtneural
