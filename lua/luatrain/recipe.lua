@@ -59,6 +59,9 @@
 --   -- At the end of training, to write more into the run directory's report.
 --   function recipe.report(model, data, config, run) end                        -- optional
 --
+--   -- How `export --format rtneural` is to write the model: options of lt.export.rtneural.
+--   function recipe.export(model, config) return {inputs = 23} end              -- optional
+--
 --   recipe.commands = {                                    -- beside train, evaluate, export, info
 --     transcribe = {
 --       help = "write the labels of a song",
@@ -165,7 +168,7 @@ local known = {
   summary = "string", config = "table", data = "function", model = "function",
   optimizer = "function", step = "function", keep = "table", commands = "table",
   validate = "function", report = "function", facts = "function", accept = "function", names = "table",
-  begin = "function", after_epoch = "function",
+  begin = "function", after_epoch = "function", export = "function",
 }
 local known_names = {}
 for name in pairs(known) do known_names[#known_names + 1] = name end

@@ -47,9 +47,13 @@ local library = {
     },
   },
   export = {
-    help = "write the weights alone as safetensors, with PyTorch's names", checkpoint = true,
-    run = commands.export,
-    options = {out = config.string("", "file to write; default: RECIPE.safetensors")},
+    help = "write the weights alone, for other programs", checkpoint = true, run = commands.export,
+    options = {
+      format = config.choice("safetensors", {"safetensors", "rtneural"},
+        "safetensors with PyTorch's names, or JSON for RTNeural"),
+      out = config.string("", "file to write; default: RECIPE.safetensors, RECIPE.json"),
+      check = config.flag(false, "play the examples in the JSON again and tell the largest difference"),
+    },
   },
   info = {help = "show the recipe's settings and model", run = commands.info, options = {}},
 }

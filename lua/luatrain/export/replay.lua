@@ -1,6 +1,6 @@
---- A small interpreter of RTNeural's JSON: plain loops in double precision over what the file says, one time step
--- after the other. It knows nothing of luatrain's modules and ops, so that it can tell whether an export is right.
--- Formulas: RTNeural's layers (dense, conv1d, conv2d, gru, lstm, batchnorm, activation), 1fb1f07.
+--- A small interpreter of RTNeural's JSON: plain loops in double precision over what the file says, one time
+-- step after the other. It knows nothing of luatrain's modules and ops, so that it can tell whether an export
+-- is right. Formulas: RTNeural's layers (dense, conv1d, conv2d, gru, lstm, batchnorm, activation), 1fb1f07.
 local core = require "luatrain.core"
 local json = require "luatrain.json"
 
@@ -27,7 +27,8 @@ end
 -- Refuses what is no nested list of numbers with these sizes.
 local function sized(list, say, name, size, ...)
   if type(list) ~= "table" or #list ~= size then
-    say("%s has %s, wanted %d", name, type(list) == "table" and #list .. " elements" or "a " .. type(list), size)
+    say("%s has %s, wanted %d", name, type(list) == "table" and #list .. " elements" or "a " .. type(list),
+      size)
   end
   for i = 1, size do
     if select("#", ...) > 0 then
@@ -119,7 +120,9 @@ end
 function layers.conv1d(entry, say)
   local K, d = whole(entry, "kernel_size", say, 1), whole(entry, "dilation", say, 1)
   local groups, n = whole(entry, "groups", say, 1, 1), entry.outputs
-  if entry.inputs % groups ~= 0 or n % groups ~= 0 then say("%d groups do not divide the channels", groups) end
+  if entry.inputs % groups ~= 0 or n % groups ~= 0 then
+    say("%d groups do not divide the channels", groups)
+  end
   local per, out = entry.inputs / groups, n / groups
   local W = sized(entry.weights[1], say, "weights[1]", K, per, n)
   local b = sized(entry.weights[2], say, "weights[2]", n)
@@ -268,7 +271,8 @@ function layers.activation(entry, say)
 end
 
 -- RTNeural reads `activation` of these only.
-local applies = { dense = true, ["time-distributed-dense"] = true, conv1d = true, conv2d = true, activation = true }
+local applies = { dense = true, ["time-distributed-dense"] = true, conv1d = true, conv2d = true,
+  activation = true }
 
 -- ---- networks -----------------------------------------------------------------------------------
 
@@ -289,7 +293,8 @@ local function layer_of(entry, inputs, say)
   if type(entry.weights) ~= "table" then say("weights is not a list") end
   local activation = activations[entry.activation or ""]
   if not activation then say("there is no activation '%s'", tostring(entry.activation)) end
-  local all = setmetatable({ inputs = inputs, outputs = frame_size(entry.shape, say, "shape") }, { __index = entry })
+  local all = setmetatable({ inputs = inputs, outputs = frame_size(entry.shape, say, "shape") },
+    { __index = entry })
   local step, reset = make(all, say)
   if not applies[entry.type] then activation = activations[""] end
   return { step = step, reset = reset or function() end, activation = activation }, all.outputs
@@ -315,7 +320,9 @@ function replay.network(file, name)
   local function say(message, ...)
     core.fail_as("format", "%s" .. message, where, ...)
   end
-  if type(file) ~= "table" or type(file.layers) ~= "table" then say "no RTNeural file: it has no list `layers`" end
+  if type(file) ~= "table" or type(file.layers) ~= "table" then
+    say "no RTNeural file: it has no list `layers`"
+  end
   local n = frame_size(file.in_shape, say, "in_shape")
   local self = setmetatable({ inputs = n, layers = {} }, Network)
   for i, entry in ipairs(file.layers) do
@@ -328,7 +335,8 @@ function replay.network(file, name)
   return self
 end
 
---- The network in a file, for one frame after the other: net:reset(), net:step(list), net.inputs, net.outputs.
+--- The network in a file, for one frame after the other: net:reset(), net:step(list), net.inputs,
+-- net.outputs.
 -- @usage local net = lt.export.network "amp.json"; print(net:step({ 0.5 })[1])
 function replay.open(path)
   return replay.network(json.load(path), path)
@@ -342,9 +350,10 @@ local function check_sequence(list, n, say, what)
   return list
 end
 
---- Plays examples, each from a reset, and compares the last frames with those that are expected (a model without
--- padding gives no output for its first ones).
--- @return the largest difference, of the larger of 1 and the number expected; and how many numbers were compared
+--- Plays examples, each from a reset, and compares the last frames with those that are expected (a model
+-- without padding gives no output for its first ones).
+-- @return the largest difference, of the larger of 1 and the number expected; and how many numbers were
+-- compared
 function replay.compare(network, examples, name)
   local worst, count = 0, 0
   for k, example in ipairs(examples) do
@@ -369,7 +378,8 @@ function replay.compare(network, examples, name)
 end
 
 --- Plays the examples in a file that lt.export.rtneural wrote.
--- @return the largest difference (of the larger of 1 and the number expected), and {examples, numbers = how many
+-- @return the largest difference (of the larger of 1 and the number expected), and {examples, numbers = how
+-- many
 --   were compared, inputs, outputs, layers}
 -- @usage assert(lt.export.check "amp.json" < 1e-5)
 function replay.check(path)

@@ -1,7 +1,7 @@
 --- Models as JSON for RTNeural (model_loader.h of jatinchowdhury18/RTNeural, 1fb1f07): real-time inference in
--- C++, one time step after the other, from a state of zeros. The layers there are: dense, conv1d, conv2d (causal),
--- gru, lstm, prelu, batchnorm, batchnorm2d and activations. A further one is a function of `writers` below
--- and one of `layers` in luatrain.export.replay.
+-- C++, one time step after the other, from a state of zeros. The layers there are: dense, conv1d, conv2d
+-- (causal), gru, lstm, prelu, batchnorm, batchnorm2d and activations. A further one is a function of
+-- `writers` below and one of `layers` in luatrain.export.replay.
 local core = require "luatrain.core"
 local ffi = require "ffi"
 local json = require "luatrain.json"
@@ -30,7 +30,8 @@ end
 local function shorten(value, path)
   if type(value) == "number" then
     if value - value ~= 0 then
-      core.fail("export.rtneural: %s holds %s, which JSON cannot hold; was the training going well?", path, value)
+      core.fail("export.rtneural: %s holds %s, which JSON cannot hold; was the training going well?", path,
+        value)
     end
     return short(value)
   end
@@ -54,7 +55,7 @@ end
 
 -- ---- layers -------------------------------------------------------------------------------------
 local function refuse(path, class_name, message, ...)
-  core.fail("export.rtneural: %s (%s) " .. message, path, class_name, ...)
+  core.fail("export.rtneural: %s (%s) " .. message, path == "" and "the model" or path, class_name, ...)
 end
 
 -- Adds a layer that gives `outputs` numbers a frame; a table {features, channels} is a picture's.
@@ -74,7 +75,8 @@ end
 
 local function expect(net, module, path, inputs)
   if net.outputs and net.outputs ~= inputs then
-    refuse(path, module.class_name, "takes %d numbers a frame, the layer before gives %d", inputs, net.outputs)
+    refuse(path, module.class_name, "takes %d numbers a frame, the layer before gives %d", inputs,
+      net.outputs)
   end
   net.inputs = net.inputs or inputs
   net.outputs = inputs
@@ -88,12 +90,16 @@ end
 
 -- What both convolutions share: time is dimension 1 of kernel, stride, dilation and padding.
 local function causal(net, m, path)
-  if m.stride[1] ~= 1 then refuse(path, m.class_name, "has stride %d in time; RTNeural has only 1", m.stride[1]) end
+  if m.stride[1] ~= 1 then
+    refuse(path, m.class_name, "has stride %d in time; RTNeural has only 1", m.stride[1])
+  end
   if m.padding[1] ~= 0 then
-    refuse(path, m.class_name, "pads the future with %d steps; RTNeural sees only the past: padding = \"causal\"",
+    refuse(path, m.class_name,
+      "pads the future with %d steps; RTNeural sees only the past: padding = \"causal\"",
       m.padding[1])
   end
-  if not m.causal then net.lost = net.lost + (m.kernel_size[1] - 1) * m.dilation[1] end
+  -- Without padding the model begins later than RTNeural does, and so do all convolutions after it.
+  if not m.causal or net.lost > 0 then net.lost = net.lost + (m.kernel_size[1] - 1) * m.dilation[1] end
 end
 
 function writers.Conv1d(net, m, path)
@@ -114,7 +120,8 @@ local function feature_padding(m, path, features)
   if pad == 0 and kernel <= features then return "valid", math.floor((features - kernel) / stride) + 1 end
   local out = math.floor((features + 2 * pad - kernel) / stride) + 1
   if 2 * pad ~= total or out ~= math.ceil(features / stride) then
-    refuse(path, m.class_name, "pads %d features by %d; RTNeural's \"same\" pads %d in all, or 0 with \"valid\"",
+    refuse(path, m.class_name,
+      "pads %d features by %d; RTNeural's \"same\" pads %d in all, or 0 with \"valid\"",
       features, pad, total)
   end
   return "same", out
@@ -124,12 +131,15 @@ function writers.Conv2d(net, m, path)
   net.inputs = net.inputs or net.wanted
   net.outputs = net.outputs or net.inputs
   if not net.outputs or net.outputs % m.in_channels ~= 0 then
-    refuse(path, m.class_name, "has %d channels; the option `inputs` says how many numbers, features times channels, "
+    refuse(path, m.class_name,
+      "has %d channels; the option `inputs` says how many numbers, features times channels, "
       .. "a frame has", m.in_channels)
   end
   causal(net, m, path)
   if m.groups ~= 1 then refuse(path, m.class_name, "has %d groups; RTNeural has only 1 here", m.groups) end
-  if m.dilation[2] ~= 1 then refuse(path, m.class_name, "is dilated over features; RTNeural's is over time only") end
+  if m.dilation[2] ~= 1 then
+    refuse(path, m.class_name, "is dilated over features; RTNeural's is over time only")
+  end
   net.kind = net.kind or "picture"
   net.picture_in = net.picture_in or { net.outputs / m.in_channels, m.in_channels }
   local features = net.outputs / m.in_channels
@@ -146,6 +156,10 @@ end
 local function recurrent(net, m, path, kind, gates, order, biases)
   if m.bidirectional then refuse(path, m.class_name, "is bidirectional; RTNeural sees only the past") end
   expect(net, m, path, m.input_size)
+  if net.lost > 0 then
+    refuse(path, m.class_name, "follows a convolution without padding, after which it begins later than in "
+      .. "RTNeural: padding = \"causal\"")
+  end
   net.kind = m.batch_first and "batch_first" or "time_first"
   for k = 0, m.num_layers - 1 do
     local function field(name)
@@ -154,7 +168,8 @@ local function recurrent(net, m, path, kind, gates, order, biases)
       local t = order(m[name]:detach(), m.hidden_size)
       return list_of(t:dim() == 2 and t:t() or t, join(path, name))
     end
-    add(net, kind, m.hidden_size, { field "weight_ih", field "weight_hh", biases(field "bias_ih", field "bias_hh") })
+    add(net, kind, m.hidden_size, { field "weight_ih", field "weight_hh", biases(field "bias_ih",
+      field "bias_hh") })
   end
 end
 
@@ -211,7 +226,8 @@ end
 function writers.PReLU(net, m, path)
   local n = same_size(net, m, path)
   if m.num_parameters ~= 1 and m.num_parameters ~= n then
-    refuse(path, m.class_name, "has %d weights for %d values; RTNeural wants 1 or as many", m.num_parameters, n)
+    refuse(path, m.class_name, "has %d weights for %d values; RTNeural wants 1 or as many", m.num_parameters,
+      n)
   end
   add(net, "prelu", n, { { list_of(m.weight, join(path, "weight")) } })
 end
@@ -223,7 +239,9 @@ end
 for class_name, name in pairs { Tanh = "tanh", ReLU = "relu", Sigmoid = "sigmoid", Softmax = "softmax",
   ELU = "elu" } do
   writers[class_name] = function(net, m, path)
-    if class_name == "ELU" and m.alpha ~= 1 then refuse(path, "ELU", "has alpha %g; RTNeural's is 1", m.alpha) end
+    if class_name == "ELU" and m.alpha ~= 1 then
+      refuse(path, "ELU", "has alpha %g; RTNeural's is 1", m.alpha)
+    end
     add(net, "activation", same_size(net, m, path), {}, { activation = name })
   end
 end
@@ -240,7 +258,7 @@ local function walk(net, m, path)
   if writer then return writer(net, m, path) end
   local list = m.forward == nn.Sequential.forward and m or m.layers
   if type(list) ~= "table" then
-    refuse(path == "" and "the model" or path, m.class_name, "is no layer of RTNeural, which has %s; export the "
+    refuse(path, m.class_name, "is no layer of RTNeural, which has %s; export the "
       .. "part of the model that consists of these, or give a module its `layers` in order",
       table.concat(core.sorted_keys(writers), ", "))
   end
@@ -282,6 +300,12 @@ local function examples_of(net, model, o)
       core.fail("export.rtneural: example %d is %s, wanted (frames, %d)", i, x:shape_text(), net.inputs)
     end
     local y = op.no_grad(o.forward or function(given) return run(net, model, given) end, x)
+    local kept = x:size(1) - net.lost
+    if kept < 1 or y:size(1) < kept then
+      core.fail("export.rtneural: example %d has %d frames and gives %d; wanted more than %d", i, x:size(1),
+        y:size(1), net.lost)
+    end
+    y = y:narrow(1, y:size(1) - kept + 1, kept)
     list[i] = { inputs = list_of(x, "example " .. i), outputs = list_of(y, "the output of example " .. i) }
   end
   return json.array(list)
@@ -290,19 +314,21 @@ end
 local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, forward = options.none,
   metadata = options.none, tolerance = 1e-4 }
 
---- Writes a model as JSON that RTNeural loads (json_parser::parseJson). The model is an nn.Sequential, or a module
--- whose field `layers` lists its layers in the order in which they run, of any depth, of Linear, Conv1d, Conv2d
--- (padding "causal" in time), LSTM, GRU, PReLU, LeakyReLU, BatchNorm1d, BatchNorm2d, Tanh, ReLU, Sigmoid, Softmax and
--- ELU. Dropout and Identity are left out. Anything else is an error that names the layer. Numbers read back as the
--- same floats. The file carries examples under the key "luatrain", which RTNeural passes over: inputs, and what the
--- model makes of them from a state of zeros; they are played with what was written before the file appears, so that
--- a model whose forward does something else than its layers is refused.
+--- Writes a model as JSON that RTNeural loads (json_parser::parseJson). The model is an nn.Sequential, or a
+-- module whose field `layers` lists its layers in the order in which they run, of any depth, of Linear,
+-- Conv1d, Conv2d (padding "causal" in time), LSTM, GRU, PReLU, LeakyReLU, BatchNorm1d, BatchNorm2d, Tanh,
+-- ReLU, Sigmoid, Softmax and ELU. Dropout and Identity are left out. Anything else is an error that names the
+-- layer. Numbers read back as the same floats. The file carries examples under the key "luatrain", which
+-- RTNeural passes over: inputs, and what the model makes of them from a state of zeros; they are played with
+-- what was written before the file appears, so that a model whose forward does something else than its layers
+-- is refused.
 -- @param path the file, replaced at once or not at all
 -- @param o {inputs = numbers in a frame, where the first layer does not tell,
 --   examples = 2: how many sequences, or a list of tensors (frames, inputs),
 --   frames = 16: their length, seed = 1: of their normal numbers,
 --   forward = function(x): (frames, inputs) to (frames, outputs), where the model's own forward takes neither
---     (frames, inputs), nor (N, T, inputs) or (T, N, inputs) with recurrent layers, nor (N, C, T[, features]),
+--     (frames, inputs), nor (N, T, inputs) or (T, N, inputs) with recurrent layers, nor (N, C, T[,
+--     features]),
 --   metadata = any plain table, written under luatrain.metadata,
 --   tolerance = 1e-4, how far the written network may be from the model, of the larger of 1 and the output}
 -- @return {layers, parameters, inputs, outputs, worst = the largest difference of the examples}
@@ -326,7 +352,8 @@ function rtneural.write(model, path, o)
       .. "something else; the option `forward` says how it is called", worst)
   end
   json.save(path, file, { pretty = false })
-  return { layers = #net.layers, parameters = model:num_parameters(), inputs = net.inputs, outputs = net.outputs,
+  return { layers = #net.layers, parameters = model:num_parameters(), inputs = net.inputs,
+    outputs = net.outputs,
     worst = worst }
 end
 

@@ -1,8 +1,8 @@
 -- conv: convolutions over sequences and images (torch.nn.Conv1d, Conv2d, ConvTranspose1d/2d).
 --
 -- Sizes are positional, the rest is named: nn.Conv2d(1, 64, 7, {stride = 2, padding = 3}).
--- padding = "same" keeps sizes (odd kernels, stride 1). padding = "causal" (Conv2d: also {"causal", w}) puts zeros
--- before the first dimension, time, alone: no output sees what comes after it, as in real time.
+-- padding = "same" keeps sizes (odd kernels, stride 1). padding = "causal" (Conv2d: also {"causal", w}) puts
+-- zeros before the first dimension, time, alone: no output sees what comes after it, as in real time.
 -- Weights are (out, in / groups, k...) as in PyTorch, (in, out / groups, k...) when transposed, and
 -- begin, like the bias, in U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 

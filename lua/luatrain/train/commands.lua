@@ -265,13 +265,41 @@ function commands.evaluate(values, context)
   print_metrics(metrics, context.options.json)
 end
 
---- Writes the weights alone, under PyTorch's names, with the config in the metadata.
+-- Formats of `export`: the extension of the file, and what writes it.
+local formats = {
+  safetensors = {".safetensors", function(model, path, context)
+    checkpoint.save(path, model:state_dict(), nil, context.facts)
+  end},
+  rtneural = {".json", function(model, path, context)
+    local given = context.recipe.export and context.recipe.export(model, context.config) or {}
+    given.metadata = given.metadata or context.facts
+    require("luatrain.export").rtneural(model, path, given)
+  end},
+}
+
+--- Writes the model's weights alone: under PyTorch's names with the config in the metadata, or as JSON for
+-- RTNeural; with --check plays that file's examples again.
 function commands.export(_, context)
-  local model = context:model()
-  local out = context.options.out
-  if out == "" then out = context.recipe.name .. ".safetensors" end
-  checkpoint.save(out, model:state_dict(), nil, context.facts)
+  local model, o = context:model(), context.options
+  local extension, write = unpack(formats[o.format])
+  if o.check and o.format ~= "rtneural" then
+    failure.raise("usage", "export: --check plays examples, which only --format rtneural writes")
+  end
+  local out = o.out ~= "" and o.out or context.recipe.name .. extension
+  write(model, out, context)
   context:line("%s: %d parameters", out, model:num_parameters())
+  if o.check then commands.check_export(out, context) end
+end
+
+--- Plays the examples of an exported file again, tells the largest difference, and raises where it is more
+-- than 1e-5.
+function commands.check_export(path, context)
+  local worst, facts = require("luatrain.export").check(path)
+  context:line("%s: %d examples, %d numbers, largest difference %.2g", path, facts.examples, facts.numbers,
+    worst)
+  if not (worst <= 1e-5) then
+    failure.raise("data", "%s: differs from the model by %g, more than 1e-5", path, worst)
+  end
 end
 
 --- Shows the recipe's settings, data sets and model.
