@@ -267,10 +267,21 @@ local function walk(net, m, path)
   for i, child in ipairs(list) do walk(net, child, join(path, tostring(i - 1))) end
 end
 
+-- (x - center) / divisor + base as a batch norm.
+local function add_normalizer(net, normalizer)
+  local center, divisor, base = normalizer:scale()
+  local n, factor = #center, {}
+  for i = 1, n do factor[i] = 1 / divisor[i] end
+  net.inputs = n
+  add(net, "batchnorm", n, { shorten(factor, "the normalizer"), constant(n, base),
+    shorten(center, "the normalizer"), constant(n, 1) }, { epsilon = 0 })
+end
+
 -- ---- examples -----------------------------------------------------------------------------------
 
 -- The model's outputs (T', outputs) for one sequence x (T, inputs), by the layout of its layers.
-local function run(net, model, x)
+local function run(net, model, x, normalizer)
+  if normalizer then x = normalizer:transform(x) end
   if net.kind == "picture" then
     local size = net.picture_in
     local y = model(x:reshape(x:size(1), size[1], size[2]):permute(3, 1, 2):unsqueeze(1))
@@ -299,7 +310,7 @@ local function examples_of(net, model, o)
     if x:dim() ~= 2 or x:size(2) ~= net.inputs then
       core.fail("export.rtneural: example %d is %s, wanted (frames, %d)", i, x:shape_text(), net.inputs)
     end
-    local y = op.no_grad(o.forward or function(given) return run(net, model, given) end, x)
+    local y = op.no_grad(o.forward or function(given) return run(net, model, given, o.normalizer) end, x)
     local kept = x:size(1) - net.lost
     if kept < 1 or y:size(1) < kept then
       core.fail("export.rtneural: example %d has %d frames and gives %d; wanted more than %d", i, x:size(1),
@@ -312,7 +323,7 @@ local function examples_of(net, model, o)
 end
 
 local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, forward = options.none,
-  metadata = options.none, tolerance = 1e-4 }
+  metadata = options.none, normalizer = options.none, tolerance = 1e-4 }
 
 --- Writes a model as JSON that RTNeural loads (json_parser::parseJson). The model is an nn.Sequential, or a
 -- module whose field `layers` lists its layers in the order in which they run, of any depth, of Linear,
@@ -329,6 +340,7 @@ local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, f
 --   forward = function(x): (frames, inputs) to (frames, outputs), where the model's own forward takes neither
 --     (frames, inputs), nor (N, T, inputs) or (T, N, inputs) with recurrent layers, nor (N, C, T[,
 --     features]),
+--   normalizer = an lt.data.normalizer of the inputs, which becomes a layer before the others,
 --   metadata = any plain table, written under luatrain.metadata,
 --   tolerance = 1e-4, how far the written network may be from the model, of the larger of 1 and the output}
 -- @return {layers, parameters, inputs, outputs, worst = the largest difference of the examples}
@@ -336,6 +348,7 @@ local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, f
 function rtneural.write(model, path, o)
   o = options.read("export.rtneural", o, defaults)
   local net = { layers = {}, lost = 0, wanted = o.inputs }
+  if o.normalizer then add_normalizer(net, o.normalizer) end
   walk(net, model, "")
   if not net.inputs then core.fail "export.rtneural: the model has no layers" end
   local training = model.training
