@@ -21,6 +21,11 @@ local TEXT_KINDS = { "text", "copyright", "track_name", "instrument", "lyric", "
 local MAJORS = { "Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#" }
 local MINORS = { "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#" }
 
+--- Name of the key with so many sharps (flats where negative, -7 to 7): "Bb major", "G minor".
+function midi.key_name(sharps, minor)
+  return minor and MINORS[sharps + 8] .. " minor" or MAJORS[sharps + 8] .. " major"
+end
+
 -- ---- reading ---------------------------------------------------------------------------------
 
 -- Oddities that mean a part of the music is missing.
@@ -49,7 +54,7 @@ end
 take[C.LT_MIDI_KEY_SIGNATURE] = function(song, e)
   local minor = e.b == 1
   table.insert(song.key_signatures, { time = e.time, sharps = e.a, minor = minor,
-    name = minor and MINORS[e.a + 8] .. " minor" or MAJORS[e.a + 8] .. " major" })
+    name = midi.key_name(e.a, minor) })
 end
 take[C.LT_MIDI_TEXT] = function(song, e)
   local text = e.text_bytes > 0 and ffi.string(e.text, e.text_bytes) or ""
@@ -150,6 +155,33 @@ function midi.parse(data, name, options)
   return opened(function(out, track)
     return C.lt_midi_parse(out, name, data, #data, track)
   end, name, options or {})
+end
+
+-- ---- features --------------------------------------------------------------------------------
+
+--- How much each of the 128 notes sounds in a song: its share of the seconds that all notes sound (drums do
+-- not count), a tensor (128) of sum 1; zeros where nothing sounds.
+-- @param options {from = 0, to = the end: of the part that counts, in seconds; by = "time", "velocity"
+-- (seconds
+--   times loudness) or "count" (of beginnings)}
+function midi.probabilities(song, options)
+  local o = require("luatrain.options").read("probabilities", options, { from = 0, to = math.huge,
+    by = "time" })
+  if o.by ~= "time" and o.by ~= "velocity" and o.by ~= "count" then
+    core.fail("probabilities: by is '%s'; there are time, velocity and count", tostring(o.by))
+  end
+  local shares, sum = {}, 0
+  for i = 1, 128 do shares[i] = 0 end
+  for _, note in ipairs(song.notes) do
+    local share = math.min(note.stop, o.to) - math.max(note.start, o.from)
+    if o.by == "count" then share = note.start >= o.from and note.start < o.to and 1 or 0 end
+    if o.by == "velocity" then share = share * note.velocity / 127 end
+    if share > 0 and not note.drum then
+      shares[note.pitch + 1], sum = shares[note.pitch + 1] + share, sum + share
+    end
+  end
+  for i = 1, 128 do shares[i] = shares[i] / math.max(sum, 1e-300) end
+  return require("luatrain.tensor").from(shares)
 end
 
 -- ---- writing ---------------------------------------------------------------------------------
@@ -380,5 +412,7 @@ end
 function midi.write(path, song, options)
   fs.write(path, midi.encode(song, options))
 end
+
+midi.augment = require "luatrain.midi.augment"
 
 return midi

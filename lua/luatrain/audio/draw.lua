@@ -10,14 +10,20 @@ local draw = {}
 --- The generator's state.
 function draw.state(o) return (o.generator or random.default).state.c end
 
---- n uniform numbers in [0, 1) as a Lua list.
-function draw.uniforms(n, o)
+-- n numbers that fill(tensor, generator's state, a, b) draws, as a Lua list.
+local function list(fill, n, a, b, o)
   local t = Tensor.empty { n }
-  check(C.lt_uniform(t.c, draw.state(o), 0, 1))
-  local list = t:flat()
+  check(fill(t.c, draw.state(o), a, b))
+  local numbers = t:flat()
   t:release()
-  return list
+  return numbers
 end
+
+--- n uniform numbers in [0, 1) as a Lua list.
+function draw.uniforms(n, o) return list(C.lt_uniform, n, 0, 1, o) end
+
+--- n normal numbers of mean 0 and this standard deviation as a Lua list.
+function draw.normals(n, deviation, o) return list(C.lt_normal, n, 0, deviation, o) end
 
 --- low, high of a setting.
 function draw.range(what, value)

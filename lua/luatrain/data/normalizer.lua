@@ -155,11 +155,10 @@ local function map(self, x, f)
     local rows = rows_of(self, x, "x")
     finish(self)
     local y = Tensor.empty(rows:size())
-    local from, to = rows:data(), y:data()
-    for at = 0, rows:numel() - 1, self.size do
-      for j = 0, self.size - 1 do
-        to[at + j] = f(tonumber(from[at + j]), self.center[j], self.divisor[j], self.base)
-      end
+    local from, to, size = rows:data(), y:data(), self.size
+    local center, divisor, base = self.center, self.divisor, self.base
+    for at = 0, rows:numel() - 1, size do
+      for j = 0, size - 1 do to[at + j] = f(tonumber(from[at + j]), center[j], divisor[j], base) end
     end
     return y:transpose(self.dim, -1):contiguous()
   end)
