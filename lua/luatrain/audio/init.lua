@@ -6,7 +6,8 @@
 -- Signals are f32 tensors between -1 and 1: (T), or (..., T) with any leading dimensions.
 local audio = {}
 
-local FILES = { "augment", "chroma", "cqt", "distances", "fbank", "file", "filters", "resample", "spectra",
+local FILES = { "augment", "chroma", "cqt", "distances", "fbank", "file", "filters", "mel_augment",
+  "resample", "spectra",
   "stretch" }
 for _, name in ipairs(FILES) do
   for key, value in pairs(require("luatrain.audio." .. name)) do audio[key] = value end

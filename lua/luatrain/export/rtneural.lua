@@ -2,6 +2,7 @@
 -- C++, one time step after the other, from a state of zeros. The layers there are: dense, conv1d, conv2d
 -- (causal), gru, lstm, prelu, batchnorm, batchnorm2d and activations. A further one is a function of
 -- `writers` below and one of `layers` in luatrain.export.replay.
+local lt = require "luatrain"
 local core = require "luatrain.core"
 local ffi = require "ffi"
 local json = require "luatrain.json"
@@ -182,7 +183,6 @@ end
 
 -- PyTorch's gates r, z, n are RTNeural's z, r, n.
 function writers.GRU(net, m, path)
-  local lt = require "luatrain"
   recurrent(net, m, path, "gru", 3, function(t, n)
     return lt.cat { t:narrow(1, n + 1, n), t:narrow(1, 1, n), t:narrow(1, 2 * n + 1, n) }
   end, function(a, b) return { a, b } end)
@@ -296,7 +296,6 @@ end
 
 -- Inputs and what the model makes of them, each from a state of zeros.
 local function examples_of(net, model, o)
-  local lt = require "luatrain"
   local inputs = o.examples
   if type(inputs) ~= "table" then
     local generator, frames = random.generator(o.seed), o.frames + net.lost

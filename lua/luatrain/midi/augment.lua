@@ -2,6 +2,7 @@
 -- every function returns a new one and leaves its own as it was. Settings are numbers, or {low, high} to draw
 -- one from uniformly by o.generator: lt.generator(seed, epoch, index) in a data set, so that a sample's
 -- randomness depends on nothing else.
+local lt = require "luatrain"
 local core = require "luatrain.core"
 local draw = require "luatrain.audio.draw"
 local op = require "luatrain.op"
@@ -116,7 +117,6 @@ function augment.probabilities(p, o)
   end
   local by = semitones_of("probabilities: transpose", o.transpose or 0, o)
   return op.no_grad(function()
-    local lt = require "luatrain"
     local y = require("luatrain.audio.augment").roll_bins(p:unsqueeze(-1), by):squeeze(-1)
     if (o.jitter or 0) ~= 0 then
       y = y * (lt.randn(p:size(), { generator = o.generator }) * o.jitter + 1):clamp(0)
