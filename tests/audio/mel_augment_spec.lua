@@ -133,7 +133,7 @@ describe("mel features with noise", function()
       local feature = mel(o)
       if o.power ~= 1 then
         local silence = feature(lt.zeros(8000))
-        if not o.ref then harness.close(audio.mel_noise(silence, 10, feature), silence, 0.02, o.form) end
+        if not o.ref then harness.close(audio.mel_noise(silence, 10, feature), silence, 0.05, o.form) end
         local m = feature(x)
         local function noisy(seed)
           return audio.mel_noise(m, { 5, 20 }, feature, { generator = lt.generator(seed, 1, 1) })

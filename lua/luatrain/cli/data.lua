@@ -1,4 +1,4 @@
---- `luatrain data check FILE...`: looks at data files before anybody trusts them.
+--- `luatrain data check FILE...` and `data validate PATH...`: look at data files before anybody trusts them.
 local failure = require "luatrain.failure"
 
 local data = {}
@@ -23,6 +23,21 @@ function commands.check(args)
   end)
 end
 
+function commands.validate(args)
+  local bad = 0
+  each(args, function(path)
+    local validate, fs = require "luatrain.data.validate", require "luatrain.fs"
+    local summary = validate.files(fs.is_dir(path) and path or { path })
+    print(("%s: %s"):format(path, tostring(summary)))
+    bad = bad + #summary.reports - summary.valid
+    if #summary.reports == 0 then failure.raise("data", "%s: no sound or MIDI file lies in it", path) end
+  end)
+  if bad > 0 then
+    failure.raise("data", "%s something wrong with them", bad == 1 and "1 file has" or bad .. " files have")
+  end
+  return 0
+end
+
 -- The bodies of the processes that `check` and `info` start.
 commands["check-here"] = function(args)
   return each(args, function(path) require("luatrain.data.hdf5_check").here(path, true) end)
@@ -34,9 +49,9 @@ end
 --- Runs the words behind `luatrain data`.
 function data.main(args)
   local name = table.remove(args, 1)
-  if not name then failure.raise("usage", "data: name a command: check") end
+  if not name then failure.raise("usage", "data: name a command: check, validate") end
   if not commands[name] then
-    failure.raise("usage", "data: no command '%s'%s", name, failure.suggest(name, {"check"}))
+    failure.raise("usage", "data: no command '%s'%s", name, failure.suggest(name, {"check", "validate"}))
   end
   return commands[name](args)
 end

@@ -11,6 +11,7 @@
 --   data.name_share(name)               0 to 1, of the name only: splits that stay when data are added
 --   data.hdf5                           HDF5 files: open, write, extend, shards, table, check
 --   data.skipped(folder)                what could not be used when a data set was made
+--   data.validate                       what is wrong with sound and MIDI files: audio, midi, files
 --   data.normalizer(kind)               features brought to a common scale, "standard" or "minmax"
 --   set:map(function(sample) return sample end)      random numbers drawn inside depend on
 --                                                    (seed, epoch, index) only: lt.rand and math.random
@@ -39,6 +40,7 @@ local data = {
   hdf5 = require "luatrain.data.hdf5",
   skipped = require "luatrain.data.skipped",
   normalizer = require "luatrain.data.normalizer",
+  validate = require "luatrain.data.validate",
 }
 
 --- Says, inside a map, that this sample is damaged: the loader passes over it, counts it and lists the
