@@ -135,17 +135,33 @@ function augment.mel_gain(m, db, feature, o)
   return each_item(m, feature, function(e, i) return e * 10 ^ ((low + (high - low) * draws[i]) / unit) end)
 end
 
+-- How far the powers of noise in bins 1 and 2 apart go together: the squared correlations that a window makes.
+local function correlations(window)
+  local result, list = {}, window and window:flat() or {}
+  for lag = 1, 2 do
+    local re, im, sum = 0, 0, 1e-30
+    for i, w in ipairs(list) do
+      local phase = 2 * math.pi * lag * i / #list
+      re, im, sum = re + w * w * math.cos(phase), im + w * w * math.sin(phase), sum + w * w
+    end
+    result[lag] = (re * re + im * im) / (sum * sum)
+  end
+  return result
+end
+
 -- Of white noise with power 1 a bin: each band's mean energy (n, 1), and its standard deviation as a share of
 -- that (n, 1); and how much power of the sound an energy of 1 in a band stands for (n, 1).
 local function noise_of(feature)
   if feature.noise then return feature.noise end
   local bands, weights = feature.bands:tolist(), feature.weights:flat()
-  local mean, spread, worth = {}, {}, {}
+  local mean, spread, worth, together = {}, {}, {}, correlations(feature.window)
   for b, band in ipairs(bands) do
     local sum, squares = 0, 0
     for k = 1, band[2] do
-      local w = weights[band[3] + k]
-      sum, squares = sum + w, squares + w * w
+      local at = band[3] + k
+      local next, second = k < band[2] and weights[at + 1] or 0, k + 1 < band[2] and weights[at + 2] or 0
+      sum = sum + weights[at]
+      squares = squares + weights[at] * (weights[at] + 2 * (together[1] * next + together[2] * second))
     end
     mean[b] = { sum }
     spread[b] = { sum > 0 and math.sqrt(squares) / sum or 0 }
