@@ -88,6 +88,30 @@ static void plain_gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t
     }
 }
 
+// One row times the transpose of B: dot products, four rows of B at a time. From the second-level
+// cache this is twice as fast as the libraries' products of matrices.
+static void row_product(int64_t n, int64_t k, const float *a, const float *b, int64_t ldb,
+                        float beta, float *c)
+{
+    for (int64_t j = 0; j < n; j += 4) {
+        const int64_t last = n - 1;  // fewer than four are left: the last one again
+        const float *b0 = b + j * ldb, *b1 = b + (j + 1 < n ? j + 1 : last) * ldb,
+                    *b2 = b + (j + 2 < n ? j + 2 : last) * ldb,
+                    *b3 = b + (j + 3 < n ? j + 3 : last) * ldb;
+        float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+        for (int64_t p = 0; p < k; p++) {
+            s0 += a[p] * b0[p];
+            s1 += a[p] * b1[p];
+            s2 += a[p] * b2[p];
+            s3 += a[p] * b3[p];
+        }
+        const float sums[4] = {s0, s1, s2, s3};
+        for (int64_t i = 0; i < 4 && j + i < n; i++)
+            c[j + i] = sums[i] + (beta == 0 ? 0 : beta * c[j + i]);
+    }
+}
+
 static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
@@ -95,6 +119,10 @@ static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
     if (k == 0) {
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
+        return;
+    }
+    if (m == 1 && trans_b && (!trans_a || lda == 1) && n * k <= 1 << 20) {
+        row_product(n, k, a, b, ldb, beta, c);
         return;
     }
     if ((beta == 0 || beta == 1) && lt_dnn_available()

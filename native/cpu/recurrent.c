@@ -109,6 +109,9 @@ static const float *bias_of(const lt_tensor *b, const float *zeros)
     return lt_present(b) ? lt_f32(b) : zeros;
 }
 
+// Few rows take the weights as they lie: packing them would cost more than the products.
+static bool is_small(const sizes *s, const split *p) { return p->items == 1 && s->rows <= 16; }
+
 // room: rec (rows, gates rounded), h (rows, H), zeros (gates).
 static int64_t forward_room(const sizes *s)
 {
@@ -116,6 +119,7 @@ static int64_t forward_room(const sizes *s)
     return tile_round(rows * (tile_round(s->gates, TILE_PANEL) + s->hidden) + s->gates, 16);
 }
 
+// Without `packed`, the recurrent products take the weights as they lie.
 static void forward_share(const recurrent_cell *cell, const recurrent_args *a, const sizes *s,
                           const float *packed, float *room, share r)
 {
@@ -130,7 +134,9 @@ static void forward_share(const recurrent_cell *cell, const recurrent_args *a, c
     if (lt_present(&a->h0)) memcpy(h, lt_f32(&a->h0) + first, sizeof(float) * count * H);
     for (int64_t i = 0; i < s->steps; i++) {
         int64_t t = time_of(s, r.direction, i);
-        times(rec, width, h, H, packed, rows, s->gates, H, false);
+        if (i == 0 && !lt_present(&a->h0)) memset(rec, 0, sizeof(float) * rows * width);
+        else if (packed) times(rec, width, h, H, packed, rows, s->gates, H, false);
+        else lt_sgemm(false, true, count, s->gates, H, h, H, lt_f32(&w->wh), H, 0, rec, width);
         for (int64_t n = 0; n < count; n++) {
             int64_t row = row_of(s, t, r.from + n) + r.direction * s->rows;
             int64_t before = row_of(s, time_of(s, r.direction, i - 1), r.from + n) +
@@ -167,8 +173,9 @@ lt_status recurrent_forward(const recurrent_cell *cell, const recurrent_args *a)
         no_steps(&a->cn, &a->c0);
         return LT_OK;
     }
-    int64_t wide = RECURRENT_WIDTH * s.hidden, each = panel_floats(s.hidden, s.gates);
     split p = split_up(&s, a->directions);
+    bool packs = !is_small(&s, &p);
+    int64_t wide = RECURRENT_WIDTH * s.hidden, each = packs ? panel_floats(s.hidden, s.gates) : 0;
     float *packed =
         lt_alloc((int64_t)sizeof(float) * (each * a->directions + forward_room(&s) * p.team));
     LT_REQUIRE(packed, LT_ERR_MEMORY, "%s: %s", cell->name, lt_error());
@@ -176,12 +183,12 @@ lt_status recurrent_forward(const recurrent_cell *cell, const recurrent_args *a)
     for (int d = 0; d < a->directions; d++) {
         lt_sgemm(false, true, s.rows, s.gates, s.input, lt_f32(&a->x), s.input, lt_f32(&a->w[d].wi),
                  s.input, 0, lt_f32(&a->saved) + d * s.rows * wide, wide);
-        pack(packed + d * each, lt_f32(&a->w[d].wh), s.hidden, s.gates, true);
+        if (packs) pack(packed + d * each, lt_f32(&a->w[d].wh), s.hidden, s.gates, true);
     }
 #pragma omp parallel for num_threads(p.team) schedule(static)
     for (int64_t item = 0; item < p.items; item++) {
         share r = share_of(&s, &p, item);
-        forward_share(cell, a, &s, packed + r.direction * each,
+        forward_share(cell, a, &s, packs ? packed + r.direction * each : NULL,
                       room + forward_room(&s) * omp_get_thread_num(), r);
     }
     lt_free(packed);

@@ -135,6 +135,9 @@ local function transposed(class_name, name, n)
     local o = options.read(class_name, given,
       { stride = 1, padding = 0, output_padding = 0, dilation = 1, groups = 1, bias = true })
     read_sizes(self, n, in_channels, out_channels, kernel_size, o)
+    if self.causal then
+      core.fail("%s: padding \"causal\" is for convolutions that are not transposed", class_name)
+    end
     self.output_padding = options.tuple(class_name, "output_padding", o.output_padding, n)
     make_parameters(self, in_channels, out_channels, o.bias)
   end
