@@ -37,5 +37,22 @@ return function(states, gates, call)
     end }
   end
   add { name = "long", fn = function(x, ...) return (call(x, {}, { ... })) end }
+  -- One step of one sequence takes the weights as they lie, many steps pack them first.
+  add { name = "step_by_step", golden = false, check = function()
+    local weights, x = {}, lt.randn(20, 3, I)
+    for i, shape in ipairs { { gates * H, I }, { gates * H, H }, { gates * H }, { gates * H } } do
+      weights[i] = lt.randn(shape) * 0.4
+    end
+    local y = call(x, {}, weights, {})
+    for n = 1, 3 do
+      local state = {}
+      for t = 1, 20 do
+        local out = { call(x:narrow(1, t, 1):narrow(2, n, 1), state, weights, {}) }
+        local off = (out[1] - y:narrow(1, t, 1):narrow(2, n, 1)):abs():max():item()
+        assert(off < 1e-6, ("step %d of sequence %d is %g off"):format(t, n, off))
+        state = { out[2], out[3] }
+      end
+    end
+  end }
   return add, cases
 end

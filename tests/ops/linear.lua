@@ -31,6 +31,16 @@ return {
       close(x.grad, narrow.grad, "dx")
       close(w.grad, w2.grad, "dw")
     end },
+    { name = "one_row", check = function()     -- takes another way than several
+      for n = 1, 9 do
+        for _, k in ipairs { 1, 3, 16, 37, 300 } do
+          local x, w, b = lt.randn(4, k), lt.randn(n, k), lt.randn(n)
+          local off = (lt.linear(x, w, b):narrow(1, 1, 1) - lt.linear(x:narrow(1, 1, 1), w,
+            b)):abs():max():item()
+          assert(off < 2e-5, ("%d outputs of %d inputs are %g off"):format(n, k, off))
+        end
+      end
+    end },
     { name = "empty", check = function()
       local y = lt.linear(lt.zeros(0, 3), lt.zeros(2, 3), lt.zeros(2))
       assert(y:numel() == 0 and y:size(2) == 2)

@@ -135,7 +135,8 @@ function augment.mel_gain(m, db, feature, o)
   return each_item(m, feature, function(e, i) return e * 10 ^ ((low + (high - low) * draws[i]) / unit) end)
 end
 
--- How far the powers of noise in bins 1 and 2 apart go together: the squared correlations that a window makes.
+-- How far the powers of noise in bins 1 and 2 apart go together: the squared correlations that a window
+-- makes.
 local function correlations(window)
   local result, list = {}, window and window:flat() or {}
   for lag = 1, 2 do
