@@ -29,6 +29,13 @@ function harness.close(a, b, tolerance, what)
     tolerance, tostring(a), tostring(b)))
 end
 
+--- Expects f(...) to raise an error that contains these words.
+function harness.raises(words, f, ...)
+  local ok, e = pcall(f, ...)
+  assert(not ok, "no error; wanted: " .. words)
+  assert(tostring(e):find(words, 1, true), tostring(e) .. "\nwanted: " .. words)
+end
+
 local function copy_of(t)
   return t:detach():clone()
 end

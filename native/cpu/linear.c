@@ -162,11 +162,12 @@ static lt_bf16 *narrow_weight(const lt_tensor *w)
     return half;
 }
 
-// Where nothing is kept for backward, oneDNN finishes its products while they are in registers.
+// Where nothing is kept for backward, oneDNN finishes its products while they are in registers. (One
+// row is faster by lt_sgemm.)
 static bool linear_fused(const linear_args *p, int64_t rows, int64_t n, int64_t k)
 {
     const float *bias = lt_present(&p->bias) ? lt_f32(&p->bias) : NULL;
-    return p->x.dtype == LT_F32 && !lt_present(&p->pre) && (bias || p->act)
+    return rows > 1 && p->x.dtype == LT_F32 && !lt_present(&p->pre) && (bias || p->act)
         && (double)rows * (double)n * (double)k < LT_SGEMM_MOST && lt_dnn_available()
         && lt_dnn_linear(rows, n, k, lt_f32(&p->x), lt_f32(&p->w), bias, p->act, lt_f32(&p->y));
 }

@@ -23,11 +23,7 @@ local function matches_each(name, y, tolerance)
   end
 end
 
-local function raises(pattern, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(pattern, 1, true), tostring(e))
-end
+local raises = harness.raises
 
 describe("spectra", function()
   it("match librosa.stft and come back", function()

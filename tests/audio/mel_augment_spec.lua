@@ -16,11 +16,7 @@ local function mel(o)
   return audio.Mel(all)
 end
 
-local function raises(words, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(words, 1, true), tostring(e))
-end
+local raises = harness.raises
 
 describe("mel features at another speed", function()
   it("are those of librosa's phase vocoder", function()

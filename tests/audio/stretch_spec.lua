@@ -5,11 +5,7 @@ local audio = lt.audio
 local golden = lt.keep(lt.safetensors.load "tests/golden/augment.safetensors")
 local x = golden.x
 
-local function raises(pattern, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(pattern, 1, true), tostring(e))
-end
+local raises = harness.raises
 
 -- The frequency of a sine, by its passages through zero.
 local function frequency(y, rate)

@@ -16,11 +16,7 @@ local function near(wanted, got, share, least)
   end
 end
 
-local function raises(words, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(words, 1, true), tostring(e))
-end
+local raises = require("ops_harness").raises
 
 describe("a normalizer", function()
   it("is scikit-learn's", function()

@@ -13,12 +13,7 @@ setup(function()
 end)
 teardown(function() fs.remove_tree(folder) end)
 
-local function raises(words, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(words, 1, true), tostring(e))
-  return tostring(e)
-end
+local raises = require("ops_harness").raises
 
 describe("the interpreter", function()
   it("gives what RTNeural gives, in doubles", function()

@@ -21,11 +21,7 @@ local function field(list, name)
   return values
 end
 
-local function raises(words, f, ...)
-  local ok, e = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(e):find(words, 1, true), tostring(e))
-end
+local raises = require("ops_harness").raises
 
 describe("transposing", function()
   it("moves notes but drums, and keys", function()
