@@ -17,10 +17,13 @@ local safetensors = require "luatrain.safetensors"
 local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 
+--- What lt.data.normalizer(kind, o) makes; it has seen nothing yet. kind: "standard" (default) or "minmax".
+-- o: range ({0, 1}, of "minmax"), dim (-1: the dimension of the features; all others are samples).
 local Normalizer = { __name = "normalizer" }
 Normalizer.__index = Normalizer
 
-local normalizer = { Normalizer = Normalizer }
+local normalizer = {}
+normalizer.Normalizer = Normalizer
 
 local EPS = 2 ^ -52
 local doubles = ffi.typeof "double[?]"
@@ -28,9 +31,6 @@ local doubles = ffi.typeof "double[?]"
 -- What each kind keeps of every feature.
 local KEPT = { standard = { "mean", "var" }, minmax = { "low", "high" } }
 
---- A normalizer that has seen nothing yet.
--- @param kind "standard" (default) or "minmax"
--- @param o {range = {0, 1}: of "minmax", dim = -1: the dimension of the features; all others are samples}
 local function new(_, kind, o)
   kind = kind or "standard"
   if not KEPT[kind] then
