@@ -30,6 +30,14 @@ describe("examples", function()
     assert.is_true(loss < 0.02)  -- the noise has a variance of 0.01
   end)
 
+  it("plugin learns an amplifier and writes it", function()
+    os.execute("mkdir -p " .. folder)
+    local r = luatrain("examples/plugin.lua", folder .. "/amp.json")
+    assert.are.equal(0, r.code, r.output)
+    assert.is_true(tonumber(r.output:match "step 300  loss ([%d.]+)") < 0.01)
+    assert.is_true(lt.export.check(folder .. "/amp.json") < 1e-5)
+  end)
+
   it("trainer fits a sine", function()
     local r = luatrain "examples/trainer.lua"
     assert.are.equal(0, r.code, r.output)
