@@ -300,8 +300,9 @@ local function examples_of(net, model, o)
   if type(inputs) ~= "table" then
     local generator, frames = random.generator(o.seed), o.frames + net.lost
     inputs = {}
-    for i = 1, inputs and o.examples or 0 do
+    for i = 1, o.examples do
       inputs[i] = lt.randn(frames, net.inputs, { generator = generator })
+      if o.normalizer then inputs[i] = o.normalizer:inverse(inputs[i]) end
     end
   end
   local list = {}
@@ -335,7 +336,8 @@ local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, f
 -- @param path the file, replaced at once or not at all
 -- @param o {inputs = numbers in a frame, where the first layer does not tell,
 --   examples = 2: how many sequences, or a list of tensors (frames, inputs),
---   frames = 16: their length, seed = 1: of their normal numbers,
+--   frames = 16: their length, seed = 1: of their normal numbers (with a
+--     normalizer: of what it makes normal),
 --   forward = function(x): (frames, inputs) to (frames, outputs), where the model's own forward takes neither
 --     (frames, inputs), nor (N, T, inputs) or (T, N, inputs) with recurrent layers, nor (N, C, T[,
 --     features]),
@@ -360,8 +362,9 @@ function rtneural.write(model, path, o)
   if net.picture_in then file.in_shape = { json.null, json.null, unpack(net.picture_in) } end
   local worst = replay.compare(replay.network(file, path), examples, path)
   if not (worst <= o.tolerance) then
-    core.fail("export.rtneural: the layers one after the other differ from the model by %g: its forward does "
-      .. "something else; the option `forward` says how it is called", worst)
+    core.fail("export.rtneural: what would be written differs from the model by %g: either the model's forward "
+      .. "does something else than its layers one after the other (the option `forward` says how it is "
+      .. "called), or floats do not hold its numbers (a normalizer of features that hardly vary)", worst)
   end
   json.save(path, file, { pretty = false })
   return { layers = #net.layers, parameters = model:num_parameters(), inputs = net.inputs,
