@@ -362,9 +362,9 @@ function rtneural.write(model, path, o)
   if net.picture_in then file.in_shape = { json.null, json.null, unpack(net.picture_in) } end
   local worst = replay.compare(replay.network(file, path), examples, path)
   if not (worst <= o.tolerance) then
-    core.fail("export.rtneural: what would be written differs from the model by %g: either the model's forward "
-      .. "does something else than its layers one after the other (the option `forward` says how it is "
-      .. "called), or floats do not hold its numbers (a normalizer of features that hardly vary)", worst)
+    core.fail("export.rtneural: what would be written differs from the model by %g: either the model's "
+      .. "forward does something else than its layers one after the other (the option `forward` says how it "
+      .. "is called), or floats do not hold its numbers (a normalizer of features that hardly vary)", worst)
   end
   json.save(path, file, { pretty = false })
   return { layers = #net.layers, parameters = model:num_parameters(), inputs = net.inputs,
