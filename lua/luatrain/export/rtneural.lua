@@ -23,9 +23,9 @@ local single = ffi.new "float[1]"
 
 -- The double with the fewest digits (at most 9) that is this number in single precision.
 local function short(x)
-  single[0] = tonumber(("%.8g"):format(x))
-  if single[0] == x then return tonumber(("%.8g"):format(x)) end
-  return tonumber(("%.9g"):format(x))
+  local y = tonumber(("%.8g"):format(x))
+  single[0] = y
+  return single[0] == x and y or tonumber(("%.9g"):format(x))
 end
 
 local function shorten(value, path)
