@@ -23,6 +23,14 @@ local function players(...)
   return folder, bin
 end
 
+-- A folder with one player that does this.
+local function with_aplay(script)
+  local bin = program.folder()
+  fs.write(fs.join(bin, "aplay"), "#!/bin/sh\n" .. script .. "\n")
+  process.run { "chmod", "755", fs.join(bin, "aplay") }
+  return bin
+end
+
 local function run(code, env) return program.run({ "-e", code }, { env = env, timeout = 20 }) end
 
 -- Code that plays, and waits until the player has what it needs.
@@ -83,10 +91,7 @@ describe("lt.play", function()
   end)
 
   it("waits for the end where asked to", function()
-    local bin = fs.join(program.folder(), "bin")
-    fs.mkdir(bin)
-    fs.write(fs.join(bin, "aplay"), "#!/bin/sh\nexec /bin/sleep 0.3\n")
-    process.run { "chmod", "755", fs.join(bin, "aplay") }
+    local bin = with_aplay "exec /bin/sleep 0.3"
     local started = core.C.lt_time()
     local result = run("lt.play(lt.zeros(9), 8000) lt.play.wait() print(lt.play.playing())", { PATH = bin })
     assert.equal("false\n", result.out, result.err)
@@ -94,10 +99,7 @@ describe("lt.play", function()
   end)
 
   it("tells why a player ended at once", function()
-    local bin = fs.join(program.folder(), "bin")
-    fs.mkdir(bin)
-    fs.write(fs.join(bin, "aplay"), "#!/bin/sh\necho trying >&2\necho 'no sound card' >&2\nexit 1\n")
-    process.run { "chmod", "755", fs.join(bin, "aplay") }
+    local bin = with_aplay "echo trying >&2; echo 'no sound card' >&2; exit 1"
     local result = run("lt.play(lt.zeros(9), 8000)", { PATH = bin })
     assert.equal(6, result.code)
     assert.is_truthy(result.err:find("play: the player failed: no sound card\n", 1, true), result.err)
