@@ -1,0 +1,27 @@
+-- Hears the mood of music: 128 mel bands of half a second in, the mood's code of 64 numbers out.
+--
+-- Frames: log-mel in dB, 128 bands up to 11 kHz, means of 22 columns of 512 samples at 22050 Hz. Targets: the
+-- code of the piece's valence and arousal (musician_mood), the same at each frame.
+
+local mood = require "musician_mood"
+local nn = lt.nn
+
+local RATE, HOP, COLUMNS = 22050, 512, 22
+
+local function layers()
+  return { nn.Linear(128, 512), nn.Tanh(), nn.Linear(512, 256), nn.Tanh(),
+    nn.LSTM(256, 128, { batch_first = true }), nn.Linear(128, 64), nn.Tanh() }
+end
+
+local function read(entry)
+  local x = lt.audio.load(entry.audio, { sample_rate = RATE, mono = true, frames = entry.frames })
+  local mel = lt.audio.log_mel(x, { sample_rate = RATE, hop = HOP, n_mels = 128, form = "db", top_db = 80 })
+  local frames = math.floor(mel:size(2) / COLUMNS)
+  x = mel:narrow(2, 1, frames * COLUMNS):reshape(128, frames, COLUMNS):mean(3):t():contiguous()
+  return x, lt.tensor({ mood.code(entry.mood, 64) }, "f32"):expand(frames, 64):contiguous()
+end
+
+return require "musician_recipe" {
+  name = "emotion", summary = "Hears the mood of music",
+  inputs = 128, outputs = 64, window = 16, loss = "mse", layers = layers, read = read,
+}

@@ -1,0 +1,62 @@
+-- What the five recipes share: settings, optimizer, step. Each of them is this and a little more.
+
+local data = require "musician_data"
+local config = lt.config
+
+--- Loss functions by name, of outputs and targets (..., outputs), means over frames.
+local losses = {
+  mse = lt.loss.mse,
+  bce = lt.loss.bce,
+  kl = function(y, target)
+    return lt.loss.kl_div((y + 1e-8):log(), target, { reduction = "batchmean" })
+  end,
+}
+
+--- Makes a recipe of
+--   name, summary     what it is called and learns
+--   inputs, outputs   numbers of a frame
+--   window            frames of a sample: 1 where the network has no memory
+--   loss              "mse", "bce" or "kl"
+--   layers()          the modules of the network, a list
+--   read(entry, c)    frames (T, inputs) and targets (T, outputs) of an entry of a data set; raises where it
+--                     has none
+--   augment(x, y)     a batch in training, changed at random (optional)
+--   config            settings of its own, or other defaults (optional)
+return function(recipe)
+  local settings = {
+    datasets_dir = config.string("datasets", "folder of the data sets"),
+    val_split = config.number(0.2, "share of the pieces to validate on", { min = 0, max = 0.9 }),
+    test_split = config.number(0.1, "share of the pieces to test on", { min = 0, max = 0.9 }),
+    learning_rate = config.number(1e-3, "learning rate of AdamW", { min = 0, alias = "lr" }),
+    weight_decay = config.number(0.01, "weight decay of matrices", { min = 0 }),
+    ema = 0.99,
+    batch_size = 64,
+    epochs = 100,
+    patience = config.integer(10, "stop after so many epochs without improvement; 0: never",
+      { min = 0, alias = "early_stopping_patience" }),
+    save_every = config.integer(10, "also keep a checkpoint of every N-th epoch; 0: none",
+      { min = 0, alias = "checkpoint_every" }),
+    gradient_clip = 1,
+  }
+  for name, field in pairs(recipe.config or {}) do settings[name] = field end
+  recipe.config = settings
+  recipe.measure = losses[recipe.loss]
+
+  function recipe.data(c) return data.sets(recipe, c) end
+
+  function recipe.facts(_, sets) return sets.facts end
+
+  function recipe.model() return lt.nn.Sequential(recipe.layers()) end
+
+  function recipe.optimizer(model, c)
+    return lt.optim.AdamW(lt.optim.decay_groups(model), { lr = c.learning_rate, weight_decay = c.weight_decay })
+  end
+
+  function recipe.step(model, batch)
+    local x, y = batch.x, batch.y
+    if model.training and recipe.augment then x, y = recipe.augment(x, y) end
+    return recipe.measure(model(x), y), {}
+  end
+
+  return recipe
+end
