@@ -23,5 +23,5 @@ end
 
 return require "musician_recipe" {
   name = "emotion", summary = "Hears the mood of music",
-  inputs = 128, outputs = 64, window = 16, loss = "mse", layers = layers, read = read,
+  inputs = 128, outputs = 64, window = 32, loss = "mse", layers = layers, read = read,
 }
