@@ -60,7 +60,7 @@
 --   function recipe.report(model, data, config, run) end                        -- optional
 --
 --   -- How `export --format rtneural` is to write the model: options of lt.export.rtneural.
---   function recipe.export(model, config) return {inputs = 23} end              -- optional
+--   function recipe.export(model, config, facts) return {inputs = 23} end       -- optional
 --
 --   recipe.commands = {                                    -- beside train, evaluate, export, info
 --     transcribe = {

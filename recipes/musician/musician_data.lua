@@ -3,8 +3,8 @@
 --
 -- prepared/NAME.safetensors below the folder of the data sets holds what a model learns from: x (frames,
 -- inputs) and y (frames, outputs) of all pieces one after the other, and in the metadata entry "musician" which
--- frames are whose: {version, synthetic, pieces = [{id, group, split, frames}]}. Pieces of a group (movements,
--- performances, excerpts of one work) never lie in two splits.
+-- frames are whose: {version, pieces = [{id, group, split, frames}], synthetic = how many pieces are made up}.
+-- Pieces of a group (movements, performances, excerpts of one work) never lie in two splits.
 
 local dataset = require "luatrain.data.dataset"
 local failure = require "luatrain.failure"
@@ -22,7 +22,7 @@ local function read_one(recipe, entry, c, skipped)
   local ok, x, y = pcall(lt.scope, function()
     local frames, targets = recipe.read(entry, c)
     if frames:size(1) < recipe.window then
-      failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, frames:size(1), recipe.name,
+      failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, frames:size(1), recipe.model_name,
         recipe.window)
     end
     return frames, targets
@@ -33,30 +33,29 @@ local function read_one(recipe, entry, c, skipped)
   skipped:add(entry.id, x)
 end
 
---- Reads the entries for a model and writes its training format.
+--- Reads the entries for a model and writes its training format; where they hold nothing, removes it.
 -- @param entries as musician_sources finds them; where their frames are more than c.max_frames, as many pieces
 --   as fit, in an order that depends on their names only
 -- @param skipped lists what is damaged (lt.data.skipped)
--- @return the number of pieces and of frames
-function data.write(recipe, entries, c, skipped, facts)
-  local xs, ys, pieces, total = {}, {}, lt.json.array {}, 0
-  return lt.scope(function()
+-- @return the number of pieces, of frames, and of pieces that are made up
+function data.write(recipe, entries, c, skipped)
+  local xs, ys, pieces, frames, synthetic = {}, {}, lt.json.array {}, 0, 0
+  local path = data.path(c.datasets_dir, recipe.model_name)
+  lt.scope(function()
     for _, entry in ipairs(entries) do
-      if total >= c.max_frames then break end
+      if frames >= c.max_frames then break end
       local x, y = read_one(recipe, entry, c, skipped)
       if x then
         xs[#xs + 1], ys[#ys + 1] = x, y
         pieces[#pieces + 1] = { id = entry.id, group = entry.group, split = entry.split, frames = x:size(1) }
-        total = total + x:size(1)
+        frames, synthetic = frames + x:size(1), synthetic + (entry.synthetic and 1 or 0)
       end
     end
-    if #pieces == 0 then return 0, 0 end
-    facts.version, facts.pieces = data.version, pieces
-    fs.mkdir(fs.join(c.datasets_dir, "prepared"))
-    lt.safetensors.save(data.path(c.datasets_dir, recipe.name), { x = lt.cat(xs, 1), y = lt.cat(ys, 1) },
-      { musician = lt.json.encode(facts, { pretty = false }) })
-    return #pieces, total
+    if #pieces == 0 then return fs.remove(path) end
+    lt.safetensors.save(path, { x = lt.cat(xs, 1), y = lt.cat(ys, 1) }, { musician = lt.json.encode(
+      { version = data.version, pieces = pieces, synthetic = synthetic }, { pretty = false }) })
   end)
+  return #pieces, frames, synthetic
 end
 
 -- ---- reading ------------------------------------------------------------------------------------
@@ -72,7 +71,7 @@ local function facts_of(path, metadata, x, y, recipe)
   end
   if not good or x:size(1) ~= frames or y:size(1) ~= frames then
     failure.raise("data", "%s: not made for the %s model; make it with `luatrain run musician prepare`", path,
-      recipe.name)
+      recipe.model_name)
   end
   return facts
 end
@@ -144,8 +143,9 @@ end
 
 --- The data sets of a model: train, valid and test; and facts, which its checkpoints keep: normalizer and mean
 -- target of the training split, and the number of pieces in each.
-function data.sets(recipe, c)
-  local path = data.path(c.datasets_dir, recipe.name)
+-- @param known facts of a checkpoint, whose normalizer is taken (optional)
+function data.sets(recipe, c, known)
+  local path = data.path(c.datasets_dir, recipe.model_name)
   if not fs.is_file(path) then
     failure.raise("data", "%s: no such file; make it with `luatrain run musician prepare --datasets-dir %s`", path,
       c.datasets_dir)
@@ -161,21 +161,19 @@ function data.sets(recipe, c)
   local sets = {}
   lt.scope(function()
     local frames = {}
-    first = 0
     for _, piece in ipairs(facts.pieces) do
-      if split[piece.group] == "train" then
-        for k = 0, piece.frames - 1 do frames[#frames + 1] = first + k end
-      end
+      for k = 0, split[piece.group] == "train" and piece.frames - 1 or -1 do frames[#frames + 1] = first + k end
       first = first + piece.frames
     end
-    local index = lt.tensor(frames, "i64")
-    local x, y = tensors.x, tensors.y
-    local seen = x:index_select(1, index)
-    local mean = seen:mean(1)
-    local std = (seen - mean):square():mean(1):sqrt():clamp(1e-3)
-    x = lt.keep(((x - mean) / std):contiguous())
-    y = lt.keep(y:contiguous())
-    sets.facts = { mean_target = y:index_select(1, index):mean(1):tolist(), pieces = counts }
+    local index, x, y = lt.tensor(frames, "i64"), tensors.x, tensors.y
+    sets.facts = { mean_target = y:index_select(1, index):mean(1):tolist(), pieces = counts,
+      synthetic = facts.synthetic }
+    if recipe.normalizer then
+      local normalizer = known and lt.data.normalizer.from(known.normalizer)
+        or lt.data.normalizer(recipe.normalizer):fit(x:index_select(1, index))
+      x, sets.facts.normalizer = normalizer:transform(x), normalizer:state()
+    end
+    x, y = lt.keep(x), lt.keep(y)
     for name, list in pairs(starts) do sets[name] = windows(x, y, list, ids[name], recipe.window) end
   end)
   return sets

@@ -21,7 +21,7 @@ local function read(entry)
   return x, lt.tensor({ mood.code(entry.mood, 64) }, "f32"):expand(frames, 64):contiguous()
 end
 
-return require "musician_recipe" {
-  name = "emotion", summary = "Hears the mood of music",
-  inputs = 128, outputs = 64, window = 32, loss = "mse", layers = layers, read = read,
+return require("musician_recipe").recipe {
+  model_name = "emotion", summary = "Hears the mood of music",
+  inputs = 128, outputs = 64, window = 32, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read,
 }

@@ -48,36 +48,29 @@ local function number_of(label, where)
   return root * 5 + (KINDS[name] or MAJOR)
 end
 
--- Lists of chord numbers, without repetitions, of a file: .lab (one song) or JSON (progressions).
-local function songs_of(entry)
-  if entry.labels then
-    local list = {}
-    for i, segment in ipairs(chord.read_lab(entry.labels)) do
-      list[i] = segment.label
-    end
-    return { { chords = list } }
-  end
-  return entry.progressions
+-- The labels of an entry's chords: of its own list, or of a .lab file.
+local function chords_of(entry)
+  if entry.chords then return entry.chords end
+  local list = {}
+  for i, segment in ipairs(chord.read_lab(entry.labels)) do list[i] = segment.label end
+  return list
 end
 
 local function read(entry)
-  local x, y = {}, {}
-  for _, song in ipairs(songs_of(entry)) do
-    local code, past, last = mood.code(song.mood or entry.mood, 64), {}, nil
-    for k = 1, 64 do past[k] = 0 end
-    for _, label in ipairs(song.chords) do
-      local now = number_of(label, entry.id)
-      if now and now ~= last then
-        if last then
-          local row, target = { unpack(code) }, {}
-          for k = 1, 64 do
-            past[k] = past[k] * FADE + (k == last + 1 and 1 or 0)
-            row[64 + k], target[k] = past[k], k == now + 1 and 1 or 0
-          end
-          x[#x + 1], y[#y + 1] = row, target
+  local x, y, code, past, last = {}, {}, mood.code(entry.mood, 64), {}, nil
+  for k = 1, 64 do past[k] = 0 end
+  for _, label in ipairs(chords_of(entry)) do
+    local now = number_of(label, entry.id)
+    if now and now ~= last then
+      if last then
+        local row, target = { unpack(code) }, {}
+        for k = 1, 64 do
+          past[k] = past[k] * FADE + (k == last + 1 and 1 or 0)
+          row[64 + k], target[k] = past[k], k == now + 1 and 1 or 0
         end
-        last = now
+        x[#x + 1], y[#y + 1] = row, target
       end
+      last = now
     end
   end
   if #x == 0 then failure.raise("data", "%s: no two chords follow each other", entry.id) end
@@ -100,9 +93,9 @@ local function augment(x, y)
   return x:index_select(-1, lt.tensor(all, "i64")), y:index_select(-1, lt.tensor(from, "i64"))
 end
 
-return require "musician_recipe" {
-  name = "harmony", summary = "Says which chord comes next",
-  inputs = 128, outputs = 64, window = 1, loss = "kl", read = read, augment = augment, raw = true,
+return require("musician_recipe").recipe {
+  model_name = "harmony", summary = "Says which chord comes next",
+  inputs = 128, outputs = 64, window = 1, loss = "kl", learning_rate = 1e-3, read = read, augment = augment,
   layers = function()
     return { nn.Linear(128, 256), nn.Tanh(), nn.Linear(256, 128), nn.Tanh(), nn.Linear(128, 64),
       nn.Softmax(-1) }

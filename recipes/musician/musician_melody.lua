@@ -69,7 +69,7 @@ local function read(entry)
   return lt.tensor(x, "f32"), lt.tensor(y, "f32")
 end
 
-return require "musician_recipe" {
-  name = "melody", summary = "Says which notes come next",
-  inputs = 64, outputs = 128, window = 32, loss = "bce", layers = layers, read = read,
+return require("musician_recipe").recipe {
+  model_name = "melody", summary = "Says which notes come next",
+  inputs = 64, outputs = 128, window = 32, loss = "bce", learning_rate = 1e-3, layers = layers, read = read,
 }

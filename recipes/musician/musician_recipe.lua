@@ -3,7 +3,26 @@
 local data = require "musician_data"
 local config = lt.config
 
---- Loss functions by name, of outputs and targets (..., outputs), means over frames.
+local shared = {}
+
+--- Settings of all five. A learning rate of 0 is each model's own.
+shared.config = {
+  datasets_dir = config.string("datasets", "folder of the data sets"),
+  val_split = config.number(0.2, "share of the pieces to validate on", { min = 0, max = 0.9 }),
+  test_split = config.number(0.1, "share of the pieces to test on", { min = 0, max = 0.9 }),
+  learning_rate = config.number(0, "learning rate of AdamW; 0: each model's own", { min = 0, alias = "lr" }),
+  weight_decay = config.number(0.01, "weight decay of matrices", { min = 0 }),
+  batch_size = 64,
+  epochs = 100,
+  patience = config.integer(10, "stop after so many epochs without improvement; 0: never",
+    { min = 0, alias = "early_stopping_patience" }),
+  save_every = config.integer(10, "also keep a checkpoint of every N-th epoch; 0: none",
+    { min = 0, alias = "checkpoint_every" }),
+  ema = 0.99,
+  gradient_clip = 1,
+}
+
+-- Losses of outputs and targets (..., outputs): means over frames.
 local losses = {
   mse = lt.loss.mse,
   bce = lt.loss.bce,
@@ -13,33 +32,18 @@ local losses = {
 }
 
 --- Makes a recipe of
---   name, summary     what it is called and learns
+--   model_name, summary   what it is called and learns
 --   inputs, outputs   numbers of a frame
 --   window            frames of a sample: 1 where the network has no memory
 --   loss              "mse", "bce" or "kl"
+--   normalizer        "standard" or "minmax", of the frames (optional)
+--   learning_rate     its own
 --   layers()          the modules of the network, a list
---   read(entry, c)    frames (T, inputs) and targets (T, outputs) of an entry of a data set; raises where it
---                     has none
+--   read(entry)       frames (T, inputs) and targets (T, outputs) of an entry of a data set (musician_sources);
+--                     raises where it has none
 --   augment(x, y)     a batch in training, changed at random (optional)
---   config            settings of its own, or other defaults (optional)
-return function(recipe)
-  local settings = {
-    datasets_dir = config.string("datasets", "folder of the data sets"),
-    val_split = config.number(0.2, "share of the pieces to validate on", { min = 0, max = 0.9 }),
-    test_split = config.number(0.1, "share of the pieces to test on", { min = 0, max = 0.9 }),
-    learning_rate = config.number(1e-3, "learning rate of AdamW", { min = 0, alias = "lr" }),
-    weight_decay = config.number(0.01, "weight decay of matrices", { min = 0 }),
-    ema = 0.99,
-    batch_size = 64,
-    epochs = 100,
-    patience = config.integer(10, "stop after so many epochs without improvement; 0: never",
-      { min = 0, alias = "early_stopping_patience" }),
-    save_every = config.integer(10, "also keep a checkpoint of every N-th epoch; 0: none",
-      { min = 0, alias = "checkpoint_every" }),
-    gradient_clip = 1,
-  }
-  for name, field in pairs(recipe.config or {}) do settings[name] = field end
-  recipe.config = settings
+function shared.recipe(recipe)
+  recipe.config = shared.config
   recipe.measure = losses[recipe.loss]
 
   function recipe.data(c) return data.sets(recipe, c) end
@@ -49,7 +53,8 @@ return function(recipe)
   function recipe.model() return lt.nn.Sequential(recipe.layers()) end
 
   function recipe.optimizer(model, c)
-    return lt.optim.AdamW(lt.optim.decay_groups(model), { lr = c.learning_rate, weight_decay = c.weight_decay })
+    return lt.optim.AdamW(lt.optim.decay_groups(model), { weight_decay = c.weight_decay,
+      lr = c.learning_rate > 0 and c.learning_rate or recipe.learning_rate })
   end
 
   function recipe.step(model, batch)
@@ -58,5 +63,15 @@ return function(recipe)
     return recipe.measure(model(x), y), {}
   end
 
+  -- In the export frames go in as `read` makes them; its examples are like those of the training data.
+  function recipe.export(_, _, facts)
+    if not facts.normalizer then return {} end
+    local normalizer, examples = lt.data.normalizer.from(facts.normalizer), {}
+    for i = 1, 2 do examples[i] = normalizer:inverse(lt.randn(16, recipe.inputs)) end
+    return { normalizer = normalizer, examples = examples }
+  end
+
   return recipe
 end
+
+return shared

@@ -271,7 +271,7 @@ local formats = {
     checkpoint.save(path, model:state_dict(), nil, context.facts)
   end},
   rtneural = {".json", function(model, path, context)
-    local given = context.recipe.export and context.recipe.export(model, context.config) or {}
+    local given = context.recipe.export and context.recipe.export(model, context.config, context.facts) or {}
     given.metadata = given.metadata or context.facts
     require("luatrain.export").rtneural(model, path, given)
   end},

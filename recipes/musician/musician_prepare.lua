@@ -1,0 +1,153 @@
+-- The prepare command: data sets as downloaded, and the user's own files, become the training format of the
+-- models (musician_data); what was found, what was skipped and why is told and listed.
+
+local data = require "musician_data"
+local failure = require "luatrain.failure"
+local made = require "musician_made"
+local sources = require "musician_sources"
+local config, fs = lt.config, lt.fs
+
+local prepare = {}
+
+--- The models in their order.
+prepare.models = { "emotion", "melody", "harmony", "dynamics", "groove" }
+
+--- The recipes of some models by their names (all where there are none): a list.
+function prepare.recipes(names, folder)
+  local list = {}
+  for i, name in ipairs(#names > 0 and names or prepare.models) do
+    local known = false
+    for _, model in ipairs(prepare.models) do known = known or model == name end
+    if not known then
+      failure.raise("usage", "--models: no model is called '%s'%s; there are %s", name,
+        failure.suggest(name, prepare.models), table.concat(prepare.models, ", "))
+    end
+    list[i] = lt.recipe(fs.join(folder, "musician_" .. name .. ".lua"))
+  end
+  return list
+end
+
+--- Settings of the command, and of train.
+prepare.config = {
+  models = config.list({}, "which of emotion, melody, harmony, dynamics, groove; none: all", { of = "string" }),
+  max_frames = config.integer(200000, "frames of a model's training format, at most; of more, pieces are left out",
+    { min = 1000 }),
+  seconds = config.number(45, "emotion: seconds from the beginning of a piece that are heard", { min = 20 }),
+  soundfont = config.string("", "emotion: SoundFont that renders MIDI files; none: the best installed one"),
+  max_skipped = config.number(0.2, "share of damaged files above which this is an error", { min = 0, max = 1 }),
+}
+
+-- A MIDI file's first seconds as another MIDI file.
+local function write_beginning(path, out, seconds)
+  local song = lt.midi.read(path)
+  local notes = {}
+  for _, note in ipairs(song.notes) do
+    note.stop = math.min(note.stop, seconds)
+    if note.start < note.stop then notes[#notes + 1] = note end
+  end
+  if #notes == 0 then failure.raise("data", "%s: MIDI file without notes", path) end
+  song.notes = notes
+  for _, list in ipairs { "controls", "programs", "bends", "texts" } do
+    local kept = {}
+    for _, event in ipairs(song[list]) do
+      if event.time < seconds then kept[#kept + 1] = event end
+    end
+    song[list] = kept
+  end
+  lt.midi.write(out, song)
+end
+
+-- Gives each entry that is MIDI only the sound of its beginning, rendered once and kept.
+local function render(entries, c, skipped, line)
+  local folder = fs.mkdir(fs.join(c.datasets_dir, "prepared", "audio"))
+  local paths, by_path, kept = {}, {}, {}
+  for _, entry in ipairs(entries) do
+    local ok, problem = true, nil
+    if not entry.audio then
+      local name = entry.id:gsub("[^%w%-]+", "_")
+      local short = fs.join(folder, name .. ".mid")
+      entry.audio = fs.join(folder, name .. ".flac")
+      if not fs.is_file(entry.audio) then
+        ok, problem = pcall(write_beginning, entry.midi, short, c.seconds)
+        if ok then paths[#paths + 1], by_path[short] = short, entry else skipped:add(entry.id, problem) end
+      end
+    end
+    if ok then kept[#kept + 1] = entry end
+  end
+  if #paths == 0 then return kept end
+  local results = lt.synth.render(paths, {
+    soundfont = c.soundfont ~= "" and c.soundfont or nil, sample_rate = 22050,
+    out = function(path) return by_path[path].audio end,
+    progress = function(done, total)
+      if done % 20 == 0 or done == total then line("emotion: %d of %d rendered", done, total) end
+    end,
+  })
+  local bad = {}
+  for _, result in ipairs(results) do
+    fs.remove(result.path)
+    if not result.ok then
+      bad[by_path[result.path]] = true
+      skipped:add(result.path, result.error)
+    end
+  end
+  local good = {}
+  for _, entry in ipairs(kept) do
+    if not bad[entry] then good[#good + 1] = entry end
+  end
+  return good
+end
+
+-- The warning that nobody can miss.
+local function warn(line, names)
+  local bar = ("!"):rep(80)
+  line("\n%s\n!!  SYNTHETIC DATA: %s\n!!  learns from music that is made up; the result is of no use.\n%s\n", bar,
+    table.concat(names, ", "), bar)
+end
+
+--- Prepares data for some recipes.
+-- @return {NAME = number of pieces}
+function prepare.write(recipes, c, line)
+  local folder = fs.join(c.datasets_dir, "prepared")
+  local skipped, pieces, all, doubtful = lt.data.skipped(folder), {}, 0, {}
+  local found = sources.find(c.datasets_dir, skipped)
+  fs.mkdir(folder)
+  for _, recipe in ipairs(recipes) do
+    local name, entries = recipe.source.model_name, found[recipe.source.model_name]
+    if name == "emotion" then entries = render(entries, c, skipped, line) end
+    local count, frames, synthetic = data.write(recipe, entries, c, skipped)
+    line("%-9s %d pieces, %d frames%s", name, count, frames, count == 0 and ": nothing to learn from" or "")
+    if synthetic > 0 then doubtful[#doubtful + 1] = ("%s (%d of %d pieces)"):format(name, synthetic, count) end
+    pieces[name], all = count, all + count
+  end
+  if #doubtful > 0 then warn(line, doubtful) end
+  skipped:finish(line, ("%d pieces for %d models"):format(all, #recipes), all + #skipped.list, c.max_skipped)
+  if all == 0 then
+    failure.raise("data", "%s: holds nothing to learn from; `luatrain run musician --help` says what is known",
+      c.datasets_dir)
+  end
+  return pieces
+end
+
+--- Runs the command.
+function prepare.run(c, context)
+  prepare.write(prepare.recipes(c.models, fs.dirname(context.recipe.path)), c,
+    function(...) context:line(...) end)
+end
+
+--- Settings and body of the command generate.
+prepare.generate_config = {
+  models = prepare.config.models,
+  out = config.string("datasets/synthetic", "folder to write"),
+  pieces = config.integer(60, "pieces for each model", { min = 5 }),
+}
+
+function prepare.generate(c, context)
+  local names = {}
+  for i, recipe in ipairs(prepare.recipes(c.models, fs.dirname(context.recipe.path))) do
+    names[i] = recipe.source.model_name
+  end
+  made.write(c.out, names, c.pieces, c.seed)
+  context:line("%s: %d made-up pieces for each of %s", c.out, c.pieces, table.concat(names, ", "))
+end
+
+return prepare
