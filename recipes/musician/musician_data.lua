@@ -124,15 +124,15 @@ local function windows(x, y, starts, ids, length)
   }
 end
 
--- Begins of windows in training half as far apart as they are long, else side by side.
-local function starts_of(pieces, split, length)
+-- Begins of windows: in training `recipe.hop` frames apart, else side by side.
+local function starts_of(pieces, split, recipe)
   local starts = { train = {}, valid = {}, test = {} }
   local ids, counts, first = { train = {}, valid = {}, test = {} }, { train = 0, valid = 0, test = 0 }, 0
   for _, piece in ipairs(pieces) do
     local name = split[piece.group]
-    local hop = name == "train" and math.max(1, length / 2) or length
+    local hop = name == "train" and recipe.hop or recipe.window
     counts[name] = counts[name] + 1
-    for at = 0, piece.frames - length, hop do
+    for at = 0, piece.frames - recipe.window, hop do
       table.insert(starts[name], first + at)
       table.insert(ids[name], ("%s, frame %d"):format(piece.id, at))
     end
@@ -153,7 +153,7 @@ function data.sets(recipe, c, known)
   local tensors, metadata = lt.safetensors.load(path)
   local facts = facts_of(path, metadata, tensors.x, tensors.y, recipe)
   local split, first = divide(facts.pieces, c), 0
-  local starts, ids, counts = starts_of(facts.pieces, split, recipe.window)
+  local starts, ids, counts = starts_of(facts.pieces, split, recipe)
   if #starts.train == 0 or #starts.valid == 0 then
     failure.raise("data", "%s: %d pieces are too few to train on some and to validate on others", path,
       #facts.pieces)

@@ -66,7 +66,7 @@ end
 
 return require("musician_recipe").recipe {
   model_name = "dynamics", summary = "Says how loud and how dense a performance goes on",
-  inputs = 32, outputs = 16, window = 1, loss = "mse", learning_rate = 1e-3, normalizer = "standard", read = read,
+  inputs = 32, outputs = 16, loss = "mse", learning_rate = 1e-3, normalizer = "standard", read = read,
   layers = function()
     return { nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 16), nn.Sigmoid() }
   end,

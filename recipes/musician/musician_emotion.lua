@@ -21,7 +21,20 @@ local function read(entry)
   return x, lt.tensor({ mood.code(entry.mood, 64) }, "f32"):expand(frames, 64):contiguous()
 end
 
+-- Mixes each piece with another one, moods too; and moves bands by up to 4 (up to two semitones), filters, and
+-- adds noise, in deviations of the bands.
+local function augment(x, y)
+  local share, by, bands, regions = math.random(), math.random(-4, 4), {}, {}
+  for k = 0, 127 do
+    bands[k + 1], regions[k + 1] = math.max(0, math.min(127, k - by)), math.floor(k / 16)
+  end
+  x, y = x * share + x:flip(1) * (1 - share), y * share + y:flip(1) * (1 - share)
+  local filter = lt.randn(x:size(1), 1, 8) * 0.4 + lt.randn(x:size(1), 1, 1) * 0.3
+  return x:index_select(-1, lt.tensor(bands, "i64")) + filter:index_select(-1, lt.tensor(regions, "i64"))
+    + lt.randn(x:size()) * 0.5, y
+end
+
 return require("musician_recipe").recipe {
   model_name = "emotion", summary = "Hears the mood of music",
-  inputs = 128, outputs = 64, window = 32, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read,
+  inputs = 128, outputs = 64, window = 32, hop = 8, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read, augment = augment,
 }

@@ -108,12 +108,11 @@ local function latency(model, x, runs)
   return { average_ms = sum / #times, p50_ms = percentile(50), p95_ms = percentile(95), p99_ms = percentile(99) }
 end
 
+-- Of one frame, which is what a plugin asks for at a time, and of a batch of single frames.
 local function latencies(one, c)
   local source, result = one.recipe.source, {}
   for _, size in ipairs { 1, c.batch_size } do
-    -- One sample is what a plugin asks for: one frame.
-    local shape = source.window > 1 and { size, size == 1 and 1 or source.window, source.inputs }
-      or { size, source.inputs }
+    local shape = source.window > 1 and { size, 1, source.inputs } or { size, source.inputs }
     result[size == 1 and "single" or "batch"] = latency(one.model, lt.randn(shape), c.latency_runs)
   end
   return result

@@ -96,7 +96,7 @@ end
 
 return require("musician_recipe").recipe {
   model_name = "groove", summary = "Says how the next bar of a drummer swings",
-  inputs = 64, outputs = 32, window = 1, loss = "mse", learning_rate = 1e-3, normalizer = "standard", read = read,
+  inputs = 64, outputs = 32, loss = "mse", learning_rate = 1e-3, normalizer = "standard", read = read,
   layers = function()
     return { nn.Linear(64, 128), nn.Tanh(), nn.Linear(128, 64), nn.Tanh(), nn.Linear(64, 32), nn.Tanh() }
   end,

@@ -95,7 +95,7 @@ end
 
 return require("musician_recipe").recipe {
   model_name = "harmony", summary = "Says which chord comes next",
-  inputs = 128, outputs = 64, window = 1, loss = "kl", learning_rate = 1e-3, read = read, augment = augment,
+  inputs = 128, outputs = 64, loss = "kl", learning_rate = 1e-3, read = read, augment = augment,
   layers = function()
     return { nn.Linear(128, 256), nn.Tanh(), nn.Linear(256, 128), nn.Tanh(), nn.Linear(128, 64),
       nn.Softmax(-1) }

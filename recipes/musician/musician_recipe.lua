@@ -34,7 +34,8 @@ local losses = {
 --- Makes a recipe of
 --   model_name, summary   what it is called and learns
 --   inputs, outputs   numbers of a frame
---   window            frames of a sample: 1 where the network has no memory
+--   window            frames of a sample, default 1, where the network has no memory
+--   hop               frames from one sample to the next in training, default `window`
 --   loss              "mse", "bce" or "kl"
 --   normalizer        "standard" or "minmax", of the frames (optional)
 --   learning_rate     its own
@@ -44,6 +45,8 @@ local losses = {
 --   augment(x, y)     a batch in training, changed at random (optional)
 function shared.recipe(recipe)
   recipe.config = shared.config
+  recipe.window = recipe.window or 1
+  recipe.hop = recipe.hop or recipe.window
   recipe.measure = losses[recipe.loss]
 
   function recipe.data(c) return data.sets(recipe, c) end
