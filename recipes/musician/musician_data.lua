@@ -3,7 +3,8 @@
 --
 -- prepared/NAME.safetensors below the folder of the data sets holds what a model learns from: x (frames,
 -- inputs) and y (frames, outputs) of all pieces one after the other, and in the metadata entry "musician" which
--- frames are whose: {version, pieces = [{id, group, split, frames}], synthetic = how many pieces are made up}.
+-- frames are whose: {version, pieces = [{id, group, split, frames, variant (0: as it
+-- is, else changed at random, to train on only)}], synthetic = how many pieces are made up}.
 -- Pieces of a group (movements, performances, excerpts of one work) never lie in two splits.
 
 local dataset = require "luatrain.data.dataset"
@@ -18,9 +19,9 @@ function data.path(folder, name) return fs.join(folder, "prepared", name .. ".sa
 -- ---- writing ------------------------------------------------------------------------------------
 
 -- Frames and targets of an entry, or nil where it is damaged, which `skipped` then lists.
-local function read_one(recipe, entry, c, skipped)
+local function read_one(recipe, entry, c, variant, skipped)
   local ok, x, y = pcall(lt.scope, function()
-    local frames, targets = recipe.read(entry, c)
+    local frames, targets = recipe.read(entry, c, variant)
     if frames:size(1) < recipe.window then
       failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, frames:size(1), recipe.model_name,
         recipe.window)
@@ -39,23 +40,27 @@ end
 -- @param skipped lists what is damaged (lt.data.skipped)
 -- @return the number of pieces, of frames, and of pieces that are made up
 function data.write(recipe, entries, c, skipped)
-  local xs, ys, pieces, frames, synthetic = {}, {}, lt.json.array {}, 0, 0
+  local xs, ys, pieces = {}, {}, lt.json.array {}
+  local count, frames, synthetic = 0, 0, 0
   local path = data.path(c.datasets_dir, recipe.model_name)
   lt.scope(function()
     for _, entry in ipairs(entries) do
       if frames >= c.max_frames then break end
-      local x, y = read_one(recipe, entry, c, skipped)
-      if x then
+      for variant = 0, recipe.variants or 0 do
+        local x, y = read_one(recipe, entry, c, variant, skipped)
+        if not x then break end
         xs[#xs + 1], ys[#ys + 1] = x, y
-        pieces[#pieces + 1] = { id = entry.id, group = entry.group, split = entry.split, frames = x:size(1) }
-        frames, synthetic = frames + x:size(1), synthetic + (entry.synthetic and 1 or 0)
+        pieces[#pieces + 1] = { id = entry.id, group = entry.group, split = entry.split, frames = x:size(1),
+          variant = variant }
+        frames = frames + x:size(1)
+        if variant == 0 then count, synthetic = count + 1, synthetic + (entry.synthetic and 1 or 0) end
       end
     end
     if #pieces == 0 then return fs.remove(path) end
     lt.safetensors.save(path, { x = lt.cat(xs, 1), y = lt.cat(ys, 1) }, { musician = lt.json.encode(
       { version = data.version, pieces = pieces, synthetic = synthetic }, { pretty = false }) })
   end)
-  return #pieces, frames, synthetic
+  return count, frames, synthetic
 end
 
 -- ---- reading ------------------------------------------------------------------------------------
@@ -131,8 +136,8 @@ local function starts_of(pieces, split, recipe)
   for _, piece in ipairs(pieces) do
     local name = split[piece.group]
     local hop = name == "train" and recipe.hop or recipe.window
-    counts[name] = counts[name] + 1
-    for at = 0, piece.frames - recipe.window, hop do
+    if piece.variant == 0 then counts[name] = counts[name] + 1 end
+    for at = 0, (piece.variant == 0 or name == "train") and piece.frames - recipe.window or -1, hop do
       table.insert(starts[name], first + at)
       table.insert(ids[name], ("%s, frame %d"):format(piece.id, at))
     end

@@ -3,6 +3,7 @@
 -- Frames: log-mel in dB, 128 bands up to 11 kHz, means of 22 columns of 512 samples at 22050 Hz. Targets: the
 -- code of the piece's valence and arousal (musician_mood), the same at each frame.
 
+local failure = require "luatrain.failure"
 local mood = require "musician_mood"
 local nn = lt.nn
 
@@ -13,10 +14,17 @@ local function layers()
     nn.LSTM(256, 128, { batch_first = true }), nn.Linear(128, 64), nn.Tanh() }
 end
 
-local function read(entry)
-  local x = lt.audio.load(entry.audio, { sample_rate = RATE, mono = true, frames = entry.frames })
-  local mel = lt.audio.log_mel(x, { sample_rate = RATE, hop = HOP, n_mels = 128, form = "db", top_db = 80 })
+local function read(entry, c, variant)
+  local x = lt.audio.load(entry.audio, { sample_rate = RATE, mono = true })
+  x = x:narrow(1, 1, math.min(x:size(1), math.floor(c.seconds * RATE)))
+  local feature = lt.audio.Mel { sample_rate = RATE, hop = HOP, n_mels = 128, form = "db", top_db = 80 }
+  local mel = feature(x)
+  if variant > 0 then
+    local o = { generator = lt.generator(c.seed, variant, math.floor(lt.data.name_share(entry.id) * 2 ^ 31)) }
+    mel = lt.audio.mel_time_stretch(lt.audio.mel_pitch_shift(mel, { -4, 4 }, feature, o), { 0.9, 1.1 }, o)
+  end
   local frames = math.floor(mel:size(2) / COLUMNS)
+  if frames < 1 then failure.raise("data", "%s: shorter than half a second", entry.audio) end
   x = mel:narrow(2, 1, frames * COLUMNS):reshape(128, frames, COLUMNS):mean(3):t():contiguous()
   return x, lt.tensor({ mood.code(entry.mood, 64) }, "f32"):expand(frames, 64):contiguous()
 end
@@ -36,5 +44,5 @@ end
 
 return require("musician_recipe").recipe {
   model_name = "emotion", summary = "Hears the mood of music",
-  inputs = 128, outputs = 64, window = 32, hop = 8, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read, augment = augment,
+  inputs = 128, outputs = 64, window = 32, hop = 16, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read, augment = augment, variants = 4,
 }

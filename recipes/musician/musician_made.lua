@@ -121,7 +121,7 @@ local function beat(style, bpm, bars)
 end
 
 function writers.groove(folder, pieces)
-  local names = lt.core.sorted_keys(STYLES)
+  local names, seen = lt.core.sorted_keys(STYLES), { "train", "train", "train", "validation", "train", "test" }
   local lines = { "drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,duration,split" }
   for i = 1, pieces do
     local style, bpm, drummer = names[i % #names + 1], math.random(80, 140), "drummer" .. i % 10 + 1
@@ -130,7 +130,7 @@ function writers.groove(folder, pieces)
     fs.mkdir(fs.join(folder, fs.dirname(path)))
     lt.midi.write(fs.join(folder, path), { notes = notes, tempos = { { time = 0, bpm = bpm } } })
     lines[#lines + 1] = ("%s,%s/session1,%s/session1/%d,%s,%d,beat,4-4,%s,,%.3f,%s"):format(drummer, drummer, drummer,
-      i, style, bpm, path, notes[#notes].stop, i % 10 == 0 and "test" or i % 5 == 1 and "validation" or "train")
+      i, style, bpm, path, notes[#notes].stop, seen[math.random(#seen)])
   end
   fs.write(fs.join(folder, "info.csv"), table.concat(lines, "\n") .. "\n")
 end

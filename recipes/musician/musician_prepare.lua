@@ -37,24 +37,20 @@ prepare.config = {
   max_skipped = config.number(0.2, "share of damaged files above which this is an error", { min = 0, max = 1 }),
 }
 
--- A MIDI file's first seconds as another MIDI file.
+-- Writes what sounds in a MIDI file's first seconds as another one.
 local function write_beginning(path, out, seconds)
-  local song = lt.midi.read(path)
-  local notes = {}
-  for _, note in ipairs(song.notes) do
-    note.stop = math.min(note.stop, seconds)
-    if note.start < note.stop then notes[#notes + 1] = note end
-  end
-  if #notes == 0 then failure.raise("data", "%s: MIDI file without notes", path) end
-  song.notes = notes
-  for _, list in ipairs { "controls", "programs", "bends", "texts" } do
-    local kept = {}
+  local song, short = lt.midi.read(path), {}
+  for _, list in ipairs { "notes", "tempos", "controls" } do
+    short[list] = {}
     for _, event in ipairs(song[list]) do
-      if event.time < seconds then kept[#kept + 1] = event end
+      if (event.start or event.time) < seconds then
+        if event.stop then event.stop = math.min(event.stop, seconds) end
+        table.insert(short[list], event)
+      end
     end
-    song[list] = kept
   end
-  lt.midi.write(out, song)
+  if #short.notes == 0 then failure.raise("data", "%s: MIDI file without notes", path) end
+  lt.midi.write(out, short)
 end
 
 -- Gives each entry that is MIDI only the sound of its beginning, rendered once and kept.

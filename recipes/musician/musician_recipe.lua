@@ -40,8 +40,10 @@ local losses = {
 --   normalizer        "standard" or "minmax", of the frames (optional)
 --   learning_rate     its own
 --   layers()          the modules of the network, a list
---   read(entry)       frames (T, inputs) and targets (T, outputs) of an entry of a data set (musician_sources);
---                     raises where it has none
+--   variants          how often pieces to train on are read once more, changed (default 0)
+--   read(entry, c, variant)
+--                     frames (T, inputs) and targets (T, outputs) of an entry of a data set (musician_sources),
+--                     as it is (variant 0) or changed at random; raises where it has none
 --   augment(x, y)     a batch in training, changed at random (optional)
 function shared.recipe(recipe)
   recipe.config = shared.config
