@@ -77,6 +77,8 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
   {
     name = "data",
     usage = {
+      { "list", "data sets of music that recipes know, and their licences" },
+      { "get NAME [--out DIR]", "download one, where its licence allows, or tell how to get it" },
       { "check FILE...", "read all of an HDF5 file, in a process of its own" },
       { "validate PATH...", "what is wrong with sound and MIDI files: silence, clipping, no notes" },
     },
@@ -87,8 +89,10 @@ HDF5's library crashes on some damaged files. A file that is damaged, leads outs
 links, virtual data sets) or needs filters that are not there is an error (exit code 4). Do this with
 files that come from elsewhere, before training with them.
 `validate` reads sound and MIDI files, or all below a folder, and tells what cannot be read, holds samples
-that are no numbers, is silent, clipped, damaged or without notes (exit code 4).]],
-    words = { { "check", "validate" }, "file" },
+that are no numbers, is silent, clipped, damaged or without notes (exit code 4).
+`get` downloads with curl into the folder datasets or --out DIR; called again after it was broken off it goes on
+where it stopped. Checksums are compared, archives unpacked. --catalogue FILE.json names data sets of your own.]],
+    words = { { "list", "get", "check", "validate" }, "file" },
     main = function(args) return require("luatrain.cli.data").main(args) end,
   },
   {
