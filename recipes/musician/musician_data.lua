@@ -57,6 +57,7 @@ function data.write(recipe, entries, c, skipped)
       end
     end
     if #pieces == 0 then return fs.remove(path) end
+    fs.mkdir(fs.dirname(path))
     lt.safetensors.save(path, { x = lt.cat(xs, 1), y = lt.cat(ys, 1) }, { musician = lt.json.encode(
       { version = data.version, pieces = pieces, synthetic = synthetic }, { pretty = false }) })
   end)
@@ -71,7 +72,7 @@ local function facts_of(path, metadata, x, y, recipe)
   local good = ok and facts.version == data.version and type(facts.pieces) == "table" and x and y
     and x:dim() == 2 and y:dim() == 2 and x:size(2) == recipe.inputs and y:size(2) == recipe.outputs
   for _, piece in ipairs(good and facts.pieces or {}) do
-    good = good and type(piece.group) == "string" and type(piece.frames) == "number"
+    good = good and type(piece.group) == "string" and type(piece.frames) == "number" and piece.variant
     frames = frames + (good and piece.frames or 0)
   end
   if not good or x:size(1) ~= frames or y:size(1) ~= frames then

@@ -16,6 +16,7 @@ train.config = {
   output = config.string("trained", "folder of the trained models"),
   synthetic = config.flag(false, "learn from made-up music in OUTPUT/synthetic"),
   resume = config.flag(false, "go on where training in this folder was stopped"),
+  report = config.flag(true, "draw plots and write a report for each model"),
 }
 for name, field in pairs(prepare.config) do train.config[name] = field end
 
@@ -46,7 +47,8 @@ end
 local function train_one(recipe, c, context)
   local values = settings_of(recipe, c)
   local folder = fs.join(c.output, recipe.source.model_name)
-  local options = { run = folder, quiet = context.options.quiet, command = context.options.command }
+  local options = { run = folder, quiet = context.options.quiet, report = c.report,
+    command = context.options.command }
   if c.resume and fs.is_file(fs.join(folder, c.checkpoint_dir, "latest.safetensors")) then options.resume = "auto" end
   local _, run = commands.train(recipe, values, options)
   run:close()
