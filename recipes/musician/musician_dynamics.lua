@@ -6,6 +6,7 @@
 -- seconds that follow.
 
 local failure = require "luatrain.failure"
+local read_midi = require "musician_midi"
 local nn = lt.nn
 
 local SECONDS_IN, SECONDS_OUT, MEASURES = 4, 2, 8
@@ -38,20 +39,17 @@ local function measures(notes)
 end
 
 local function read(entry)
-  local song = lt.midi.read(entry.midi)
+  local notes = read_midi(entry.midi)
   local seconds, steady = {}, true
-  for _, note in ipairs(song.notes) do
-    if not note.drum then
-      local k = math.floor(note.start) + 1
-      for more = #seconds + 1, k do seconds[more] = {} end
-      table.insert(seconds[k], note)
-      steady = steady and note.velocity == song.notes[1].velocity
-    end
+  for _, note in ipairs(notes) do
+    local k = math.floor(note.start) + 1
+    for more = #seconds + 1, k do seconds[more] = {} end
+    table.insert(seconds[k], note)
+    steady = steady and note.velocity == notes[1].velocity
   end
-  if #seconds == 0 then failure.raise("data", "%s: MIDI file without notes", entry.midi) end
   if steady then failure.raise("data", "%s: all notes are equally loud, nobody performed them", entry.midi) end
   local rows, x, y = {}, {}, {}
-  for k, notes in ipairs(seconds) do rows[k] = measures(notes) end
+  for k, struck in ipairs(seconds) do rows[k] = measures(struck) end
   for k = SECONDS_IN, #rows - SECONDS_OUT do
     local row, target = {}, {}
     for m = 1, MEASURES do

@@ -7,6 +7,7 @@
 -- 1: as loud as can be), and the mean offset (-1: half a step early, 1: late).
 
 local failure = require "luatrain.failure"
+local read_midi = require "musician_midi"
 local nn = lt.nn
 
 local STEPS = 16
@@ -76,14 +77,14 @@ local function target_of(bar)
 end
 
 local function read(entry)
-  local song = lt.midi.read(entry.midi)
+  local notes, _, song = read_midi(entry.midi, true)
   local bpm = entry.bpm or song.tempos[1] and song.tempos[1].bpm or 120
   local signature = song.time_signatures[1]
   if signature and signature.numerator / signature.denominator ~= 1 then
     failure.raise("data", "%s: in %d/%d; only bars of 4/4 have 16 steps", entry.midi, signature.numerator,
       signature.denominator)
   end
-  local bars, x, y = bars_of(song.notes, bpm), {}, {}
+  local bars, x, y = bars_of(notes, bpm), {}, {}
   if #bars == 0 then failure.raise("data", "%s: MIDI file without drum notes", entry.midi) end
   for k = 1, #bars - 1 do
     if #bars[k] > 0 and #bars[k + 1] > 0 then

@@ -6,7 +6,7 @@
 -- the next frame for 50 ms or more.
 
 local mood = require "musician_mood"
-local failure = require "luatrain.failure"
+local read_midi = require "musician_midi"
 local nn = lt.nn
 
 local STEP, LEAST = 0.5, 0.05
@@ -17,12 +17,12 @@ local function layers()
     nn.ReLU(), nn.Linear(256, 128), nn.Sigmoid() }
 end
 
--- Seconds that each pitch sounds in each frame: a list of tables by pitch; drums do not count.
+-- Seconds that each pitch sounds in each frame: a list of tables by pitch.
 local function sounding(notes, frames)
   local list = {}
   for t = 1, frames do list[t] = {} end
   for _, note in ipairs(notes) do
-    for t = math.floor(note.start / STEP) + 1, note.drum and 0 or math.min(math.ceil(note.stop / STEP), frames) do
+    for t = math.floor(note.start / STEP) + 1, math.min(math.ceil(note.stop / STEP), frames) do
       local shared = math.min(note.stop, t * STEP) - math.max(note.start, (t - 1) * STEP)
       list[t][note.pitch] = math.min(STEP, (list[t][note.pitch] or 0) + shared)
     end
@@ -50,14 +50,9 @@ local function describe(x, sounds, memory, code)
 end
 
 local function read(entry)
-  local song = lt.midi.read(entry.midi)
-  local last = 0
-  for _, note in ipairs(song.notes) do
-    if not note.drum then last = math.max(last, note.stop) end
-  end
-  if last == 0 then failure.raise("data", "%s: MIDI file without notes", entry.midi) end
+  local notes, last = read_midi(entry.midi)
   local frames = math.ceil(last / STEP)
-  local sounds, memory, x, y = sounding(song.notes, frames), {}, {}, {}
+  local sounds, memory, x, y = sounding(notes, frames), {}, {}, {}
   for k = 1, 12 do memory[k] = 0 end
   local code = mood.code(entry.mood, 32)
   for t = 1, frames - 1 do

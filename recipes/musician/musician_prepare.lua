@@ -101,7 +101,7 @@ local function warn(line, names)
 end
 
 --- Prepares data for some recipes.
--- @return {NAME = number of pieces}
+-- @return {NAME = number of pieces}, and how many there are in all
 function prepare.write(recipes, c, line)
   local folder = fs.join(c.datasets_dir, "prepared")
   local skipped, pieces, all, doubtful = lt.data.skipped(folder), {}, 0, {}
@@ -117,17 +117,17 @@ function prepare.write(recipes, c, line)
   end
   if #doubtful > 0 then warn(line, doubtful) end
   skipped:finish(line, ("%d pieces for %d models"):format(all, #recipes), all + #skipped.list, c.max_skipped)
-  if all == 0 then
-    failure.raise("data", "%s: holds nothing to learn from; `luatrain run musician --help` says what is known",
-      c.datasets_dir)
-  end
-  return pieces
+  return pieces, all
 end
 
 --- Runs the command.
 function prepare.run(c, context)
-  prepare.write(prepare.recipes(c.models, fs.dirname(context.recipe.path)), c,
+  local _, all = prepare.write(prepare.recipes(c.models, fs.dirname(context.recipe.path)), c,
     function(...) context:line(...) end)
+  if all == 0 then
+    failure.raise("data", "%s: holds nothing to learn from; `luatrain run musician --help` says what is known",
+      c.datasets_dir)
+  end
 end
 
 --- Settings and body of the command generate.

@@ -97,8 +97,14 @@ function readers.groove(search, path)
   search:claim(base)
   for _, row in ipairs(rows) do
     if row.beat_type ~= "fill" and (row.time_signature or "4-4") == "4-4" then
-      search:add({ id = row.midi_filename, midi = fs.join(base, row.midi_filename), bpm = tonumber(row.bpm),
-        group = row.midi_filename, split = SPLITS[row.split] }, "groove")
+      search:try(path, function()
+        local bpm = tonumber(row.bpm)
+        if not (bpm and bpm >= 20 and bpm <= 400) then
+          failure.raise("data", "%s: the bpm of %s is '%s', wanted 20 to 400", path, row.midi_filename, row.bpm)
+        end
+        search:add({ id = row.midi_filename, midi = fs.join(base, row.midi_filename), bpm = bpm,
+          group = row.midi_filename, split = SPLITS[row.split] }, "groove")
+      end)
     end
   end
 end
