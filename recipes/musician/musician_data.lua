@@ -2,9 +2,9 @@
 -- sets made from it.
 --
 -- prepared/NAME.safetensors below the folder of the data sets holds what a model learns from: x (frames,
--- inputs) and y (frames, outputs) of all pieces one after the other, and in the metadata entry "musician" which
--- frames are whose: {version, pieces = [{id, group, split, frames, variant (0: as it
--- is, else changed at random, to train on only)}], synthetic = how many pieces are made up}.
+-- inputs) and y (frames, outputs) of all pieces one after the other, and in the metadata entry "musician"
+-- which frames are whose: {version, synthetic = how many pieces are made up, pieces = [{id, group, split,
+-- frames, variant}]}. Variant 0 is the piece as it is; others are changed at random and only trained on.
 -- Pieces of a group (movements, performances, excerpts of one work) never lie in two splits.
 
 local dataset = require "luatrain.data.dataset"
@@ -18,25 +18,18 @@ function data.path(folder, name) return fs.join(folder, "prepared", name .. ".sa
 
 -- ---- writing ------------------------------------------------------------------------------------
 
--- Frames and targets of an entry, or nil where it is damaged, which `skipped` then lists.
-local function read_one(recipe, entry, c, variant, skipped)
-  local ok, x, y = pcall(lt.scope, function()
-    local frames, targets = recipe.read(entry, c, variant)
-    if frames:size(1) < recipe.window then
-      failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, frames:size(1), recipe.model_name,
-        recipe.window)
-    end
-    return frames, targets
-  end)
-  if ok then return x, y end
-  local kind = failure.kind(x)
-  if kind ~= "data" and kind ~= "io" then error(x, 0) end
-  skipped:add(entry.id, x)
+local function read(recipe, entry, c, variant)
+  local x, y = recipe.read(entry, c, variant)
+  if x:size(1) < recipe.window then
+    failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, x:size(1),
+      recipe.model_name,
+      recipe.window)
+  end
+  return x, y
 end
 
 --- Reads the entries for a model and writes its training format; where they hold nothing, removes it.
--- @param entries as musician_sources finds them; where their frames are more than c.max_frames, as many pieces
---   as fit, in an order that depends on their names only
+-- @param entries as musician_sources finds them; as many of the first ones as c.max_frames allows
 -- @param skipped lists what is damaged (lt.data.skipped)
 -- @return the number of pieces, of frames, and of pieces that are made up
 function data.write(recipe, entries, c, skipped)
@@ -47,8 +40,8 @@ function data.write(recipe, entries, c, skipped)
     for _, entry in ipairs(entries) do
       if frames >= c.max_frames then break end
       for variant = 0, recipe.variants or 0 do
-        local x, y = read_one(recipe, entry, c, variant, skipped)
-        if not x then break end
+        local ok, x, y = skipped:try(entry.id, lt.scope, read, recipe, entry, c, variant)
+        if not ok then break end
         xs[#xs + 1], ys[#ys + 1] = x, y
         pieces[#pieces + 1] = { id = entry.id, group = entry.group, split = entry.split, frames = x:size(1),
           variant = variant }
@@ -147,14 +140,14 @@ local function starts_of(pieces, split, recipe)
   return starts, ids, counts
 end
 
---- The data sets of a model: train, valid and test; and facts, which its checkpoints keep: normalizer and mean
--- target of the training split, and the number of pieces in each.
+--- The data sets of a model: train, valid and test; and facts, which its checkpoints keep: the training
+-- split's normalizer and mean target, and the number of pieces in each split.
 -- @param known facts of a checkpoint, whose normalizer is taken (optional)
 function data.sets(recipe, c, known)
   local path = data.path(c.datasets_dir, recipe.model_name)
   if not fs.is_file(path) then
-    failure.raise("data", "%s: no such file; make it with `luatrain run musician prepare --datasets-dir %s`", path,
-      c.datasets_dir)
+    failure.raise("data", "%s: no such file; make it with `luatrain run musician prepare --datasets-dir %s`",
+      path, c.datasets_dir)
   end
   local tensors, metadata = lt.safetensors.load(path)
   local facts = facts_of(path, metadata, tensors.x, tensors.y, recipe)
@@ -168,8 +161,9 @@ function data.sets(recipe, c, known)
   lt.scope(function()
     local frames = {}
     for _, piece in ipairs(facts.pieces) do
-      for k = 0, split[piece.group] == "train" and piece.frames - 1 or -1 do frames[#frames + 1] = first + k end
-      first = first + piece.frames
+      local last = first + piece.frames
+      for k = split[piece.group] == "train" and first or last, last - 1 do frames[#frames + 1] = k end
+      first = last
     end
     local index, x, y = lt.tensor(frames, "i64"), tensors.x, tensors.y
     sets.facts = { mean_target = y:index_select(1, index):mean(1):tolist(), pieces = counts,

@@ -1,9 +1,9 @@
 -- Says how loud and how dense a performance goes on: 32 numbers about velocity and timing in, 16 out.
 --
 -- Eight measures, each between 0 and 1, of the notes that begin within one second: how loud they are on
--- average, how far they spread, the loudest one, the highest pitch's and the lowest pitch's; how many they are,
--- how long against the gaps between them, and how uneven the gaps. In: the last four seconds; out: the two
--- seconds that follow.
+-- average, how far they spread, the loudest one, the highest pitch's and the lowest pitch's; how many they
+-- are, how long against the gaps between them, and how uneven the gaps. In: the last four seconds; out: the
+-- two seconds that follow.
 
 local failure = require "luatrain.failure"
 local read_midi = require "musician_midi"
@@ -47,7 +47,9 @@ local function read(entry)
     table.insert(seconds[k], note)
     steady = steady and note.velocity == notes[1].velocity
   end
-  if steady then failure.raise("data", "%s: all notes are equally loud, nobody performed them", entry.midi) end
+  if steady then
+    failure.raise("data", "%s: all notes are equally loud, nobody performed them", entry.midi)
+  end
   local rows, x, y = {}, {}, {}
   for k, struck in ipairs(seconds) do rows[k] = measures(struck) end
   for k = SECONDS_IN, #rows - SECONDS_OUT do
@@ -58,7 +60,9 @@ local function read(entry)
     end
     x[#x + 1], y[#y + 1] = row, target
   end
-  if #x == 0 then failure.raise("data", "%s: shorter than %d seconds", entry.midi, SECONDS_IN + SECONDS_OUT) end
+  if #x == 0 then
+    failure.raise("data", "%s: shorter than %d seconds", entry.midi, SECONDS_IN + SECONDS_OUT)
+  end
   return lt.tensor(x, "f32"), lt.tensor(y, "f32")
 end
 

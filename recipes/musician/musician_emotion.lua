@@ -29,8 +29,8 @@ local function read(entry, c, variant)
   return x, lt.tensor({ mood.code(entry.mood, 64) }, "f32"):expand(frames, 64):contiguous()
 end
 
--- Mixes each piece with another one, moods too; and moves bands by up to 4 (up to two semitones), filters, and
--- adds noise, in deviations of the bands.
+-- Mixes each window with another one, moods too; moves bands by up to 4, filters, and adds noise (in standard
+-- deviations of the bands).
 local function augment(x, y)
   local share, by, bands, regions = math.random(), math.random(-4, 4), {}, {}
   for k = 0, 127 do
@@ -44,5 +44,7 @@ end
 
 return require("musician_recipe").recipe {
   model_name = "emotion", summary = "Hears the mood of music",
-  inputs = 128, outputs = 64, window = 32, hop = 16, loss = "mse", learning_rate = 3e-4, normalizer = "standard", layers = layers, read = read, augment = augment, variants = 4,
+  inputs = 128, outputs = 64, window = 32, hop = 16, variants = 4,
+  loss = "mse", normalizer = "standard", learning_rate = 3e-4,
+  layers = layers, read = read, augment = augment,
 }

@@ -15,13 +15,14 @@ evaluation.config = {
   models = prepare.config.models,
   output = config.string("evaluation_results.json", "file to write"),
   part = config.choice("test", { "test", "valid", "train" }, "pieces to measure on"),
-  latency_runs = config.integer(1000, "calls whose time is taken, after a tenth as many to warm up", { min = 10 }),
+  latency_runs = config.integer(1000, "calls whose time is taken, after a tenth as many to warm up",
+    { min = 10 }),
 }
 
 -- ---- trained models -----------------------------------------------------------------------------
 
---- The trained models in a folder, in the order of the recipes: a list of {name, recipe, context, model, facts, config}.
--- Raises where there is none, or one is not what its folder is called.
+--- The trained models in a folder, in the order of the recipes: a list of {name, recipe, context, facts,
+-- model, folder}. Raises where there is none, or one is not what its folder is called.
 -- @param names of models; none: those that are there
 function evaluation.open(c, context, names)
   if not fs.is_dir(c.models_dir) then failure.raise("data", "%s: no such folder", c.models_dir) end
@@ -34,10 +35,11 @@ function evaluation.open(c, context, names)
         options = { checkpoint = folder, quiet = context.options.quiet } }
       local facts = checkpoint.facts(inner:checkpoint_path())
       if facts.recipe ~= recipe.name then
-        failure.raise("data", "%s: a run of the recipe '%s', wanted '%s'", folder, tostring(facts.recipe), recipe.name)
+        failure.raise("data", "%s: a run of the recipe '%s', wanted '%s'", folder, tostring(facts.recipe),
+          recipe.name)
       end
-      inner.config = config.resolve(recipe.fields,
-        { config.check(recipe.fields, facts.config or {}, folder, "skip"), { datasets_dir = c.datasets_dir } })
+      local trained = config.check(recipe.fields, facts.config or {}, folder, "skip")
+      inner.config = config.resolve(recipe.fields, { trained, { datasets_dir = c.datasets_dir } })
       list[#list + 1] = { name = name, recipe = recipe, context = inner, facts = facts, model = inner:model(),
         folder = folder }
     end
@@ -54,13 +56,14 @@ end
 -- Adds up what the measures are made of over the batches of a set.
 local function sums_of(one, set, mean)
   local s = { loss = 0, mean_loss = 0, errors = 0, spread = 0, cosine = 0, samples = 0, frames = 0 }
-  local outputs, total = one.recipe.source.outputs, nil
+  local measure, outputs, total = one.recipe.measure, one.recipe.source.outputs, nil
   local loader = set:batch(64)
   for batch in loader:epoch(1) do
     lt.scope(lt.no_grad, function()
       local y, target = one.model(batch.x), batch.y
-      s.loss = s.loss + one.recipe.measure(y, target):item() * batch.size
-      s.mean_loss = s.mean_loss + one.recipe.measure(mean:expand(target:size()):contiguous(), target):item() * batch.size
+      local usual = mean:expand(target:size()):contiguous()
+      s.loss = s.loss + measure(y, target):item() * batch.size
+      s.mean_loss = s.mean_loss + measure(usual, target):item() * batch.size
       y, target = y:reshape(-1, outputs), target:reshape(-1, outputs)
       s.errors = s.errors + (y - target):square():sum():item()
       s.spread = s.spread + target:square():sum():item()
@@ -85,7 +88,8 @@ function evaluation.measure(one, set)
   end
   return {
     loss = s.loss / s.samples, mean_predictor_loss = s.mean_loss / s.samples,
-    rmse = math.sqrt(s.errors / (s.frames * one.recipe.source.outputs)), r2 = 1 - s.errors / math.max(s.spread, 1e-12),
+    rmse = math.sqrt(s.errors / (s.frames * one.recipe.source.outputs)),
+    r2 = 1 - s.errors / math.max(s.spread, 1e-12),
     cosine_similarity = s.cosine / s.frames, samples = s.samples, frames = s.frames,
   }
 end
@@ -105,7 +109,8 @@ local function latency(model, x, runs)
   local sum = 0
   for _, time in ipairs(times) do sum = sum + time end
   local function percentile(p) return times[math.max(1, math.ceil(p / 100 * #times))] end
-  return { average_ms = sum / #times, p50_ms = percentile(50), p95_ms = percentile(95), p99_ms = percentile(99) }
+  return { average_ms = sum / #times, p50_ms = percentile(50), p95_ms = percentile(95),
+    p99_ms = percentile(99) }
 end
 
 -- Of one frame, which is what a plugin asks for at a time, and of a batch of single frames.
@@ -123,15 +128,16 @@ end
 --- A table of results by model.
 -- @param title says what was measured on
 function evaluation.table(results, title)
-  local lines = { title, ("%-9s %9s %9s %7s %7s %7s %7s %8s %8s %8s %8s"):format("model", "loss", "of mean", "ratio",
-    "RMSE", "R2", "cosine", "pieces", "samples", "ms one", "ms batch") }
+  local lines = { title,
+    "model          loss   of mean   ratio    RMSE      R2  cosine   pieces  samples   ms one ms batch" }
   for _, name in ipairs(prepare.models) do
     local r = results[name]
     if r then
       local l = r.latency
       lines[#lines + 1] = ("%-9s %9.5f %9.5f %7.3f %7.4f %7.3f %7.3f %8d %8d %8s %8s%s"):format(name, r.loss,
-        r.mean_predictor_loss, r.loss / r.mean_predictor_loss, r.rmse, r.r2, r.cosine_similarity, r.pieces, r.samples,
-        l and ("%.3f"):format(l.single.average_ms) or "", l and ("%.3f"):format(l.batch.average_ms) or "",
+        r.mean_predictor_loss, r.loss / r.mean_predictor_loss, r.rmse, r.r2, r.cosine_similarity, r.pieces,
+        r.samples, l and ("%.3f"):format(l.single.average_ms) or "",
+        l and ("%.3f"):format(l.batch.average_ms) or "",
         r.synthetic > 0 and "  SYNTHETIC" or "")
     end
   end
@@ -159,8 +165,6 @@ function evaluation.run(c, context)
     local result = evaluation.one(one, c.part)
     result.latency = latencies(one, c)
     results[one.name] = result
-    context:line("%s: %d %s of %d pieces", one.folder, result.samples, result.samples == 1 and "sample" or "samples",
-      result.pieces)
   end
   lt.json.save(c.output, { models = results })
   print(evaluation.table(results, ("on the split '%s' of %s"):format(c.part, c.datasets_dir)))

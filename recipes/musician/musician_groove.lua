@@ -1,10 +1,11 @@
 -- Says how the next bar of a drummer swings: 64 numbers about a bar in, accents and timing of 16 steps out.
 --
--- The notes of a drum set, which Roland's modules spread over 22 keys, are 9 classes. A bar has 16 steps; a hit
--- belongs to the nearest one and lies up to half a step before or behind it. In: for each class seven numbers:
--- hits per step, mean and spread of their velocities, mean and spread of their offsets, shares on the
--- beat and on the eighths between; and the tempo. Out: for each step of the next bar the loudest hit (-1: none,
--- 1: as loud as can be), and the mean offset (-1: half a step early, 1: late).
+-- The notes of a drum set, which Roland's modules spread over 22 keys, are 9 classes. A bar has 16 steps; a
+-- hit belongs to the nearest one and lies up to half a step before or behind it. In: for each class seven
+-- numbers, which are hits per step, mean and spread of their velocities, mean and spread of their offsets,
+-- shares on the beat and on the eighths between; and the tempo. Out: for each step of the next bar the
+-- loudest hit (-1: none, 1: as loud as can be), then for each the mean offset (-1: half a step early, 1:
+-- late).
 
 local failure = require "luatrain.failure"
 local read_midi = require "musician_midi"
@@ -15,9 +16,9 @@ local STEPS = 16
 -- Class of each key (Gillick et al. 2019, Groove MIDI's table): kick, snare, high, mid and low tom, open and
 -- closed hi-hat, crash, ride.
 local CLASSES = {
-  [36] = 1, [35] = 1, [38] = 2, [40] = 2, [37] = 2, [48] = 3, [50] = 3, [45] = 4, [47] = 4, [43] = 5, [58] = 5,
-  [46] = 6, [26] = 6, [42] = 7, [22] = 7, [44] = 7, [49] = 8, [55] = 8, [57] = 8, [52] = 8,
-  [51] = 9, [59] = 9, [53] = 9,
+  [36] = 1, [35] = 1, [38] = 2, [40] = 2, [37] = 2, [48] = 3, [50] = 3, [45] = 4, [47] = 4,
+  [43] = 5, [58] = 5, [46] = 6, [26] = 6, [42] = 7, [22] = 7, [44] = 7,
+  [49] = 8, [55] = 8, [57] = 8, [52] = 8, [51] = 9, [59] = 9, [53] = 9,
 }
 local COUNT = 9
 

@@ -24,12 +24,12 @@ local KINDS = {
 
 -- As songbooks write chords, what stands behind the root, in the grammar of luatrain.music.chord.
 local SONGBOOK = {
-  [""] = "maj", m = "min", ["-"] = "min", m7 = "min7", ["-7"] = "min7", M7 = "maj7", maj7 = "maj7", m6 = "min6",
-  ["6"] = "maj6", m9 = "min9", ["+"] = "aug", o = "dim", o7 = "dim7", m7b5 = "hdim7", sus = "sus4", add9 = "maj(9)",
+  [""] = "maj", m = "min", ["-"] = "min", m7 = "min7", ["-7"] = "min7", M7 = "maj7", m6 = "min6", m9 = "min9",
+  ["6"] = "maj6", ["+"] = "aug", o = "dim", o7 = "dim7", m7b5 = "hdim7", sus = "sus4", add9 = "maj(9)",
 }
 
---- The number 0..63 of a chord, "A:min7" or "Am7"; nil for X, which nobody could name. Raises where the text is
--- no chord; `where` names it.
+--- The number 0..63 of a chord, "A:min7" or "Am7"; nil for X, which nobody could name. Raises where the text
+-- is no chord; `where` names it.
 local function number_of(label, where)
   local text = type(label) == "string" and label or tostring(label)
   local known = chord.valid(text)

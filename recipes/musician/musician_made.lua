@@ -1,5 +1,5 @@
--- Synthetic data: made-up music in the layouts of real data sets, for trying things out and for tests. What is
--- learnt from it is of no use.
+-- Synthetic data: made-up music in the layouts of real data sets, for trying things out and for tests. What
+-- is learnt from it is of no use.
 --
 --     FOLDER/synthetic.json                    says that everything here is made up
 --     FOLDER/emotion/NN.wav, labels.csv        tones whose key, speed and loudness follow valence and arousal
@@ -93,8 +93,8 @@ local STYLES = {
   samba = { kick = { 0, 3, 8, 11 }, snare = { 2, 5, 9, 12, 15 }, hat = { 0, 4, 8, 12 }, ghost = 0.2 },
 }
 
--- The notes of a beat: each drummer delays the odd eighths and sixteenths, the snare and the kick by shares of
--- a step of his own, and accents in his own way.
+-- The notes of a beat. Each drummer delays sixteenths, snare and kick by shares of a step of their own, and
+-- has accents of their own.
 local function beat(style, bpm, bars)
   local step, notes = 60 / bpm / 4, {}
   local swing, late, early = between(0, 0.6), between(-0.2, 0.3), between(-0.2, 0.1)
@@ -121,16 +121,18 @@ local function beat(style, bpm, bars)
 end
 
 function writers.groove(folder, pieces)
-  local names, seen = lt.core.sorted_keys(STYLES), { "train", "train", "train", "validation", "train", "test" }
-  local lines = { "drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,duration,split" }
+  local names = lt.core.sorted_keys(STYLES)
+  local splits = { "train", "train", "train", "train", "validation", "test" }
+  local lines = { "drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,"
+    .. "duration,split" }
   for i = 1, pieces do
     local style, bpm, drummer = names[i % #names + 1], math.random(80, 140), "drummer" .. i % 10 + 1
     local path = ("%s/session1/%d_%s_%d_beat_4-4.mid"):format(drummer, i, style, bpm)
     local notes = beat(STYLES[style], bpm, 12)
     fs.mkdir(fs.join(folder, fs.dirname(path)))
     lt.midi.write(fs.join(folder, path), { notes = notes, tempos = { { time = 0, bpm = bpm } } })
-    lines[#lines + 1] = ("%s,%s/session1,%s/session1/%d,%s,%d,beat,4-4,%s,,%.3f,%s"):format(drummer, drummer, drummer,
-      i, style, bpm, path, notes[#notes].stop, seen[math.random(#seen)])
+    lines[#lines + 1] = ("%s,%s/session1,%s/session1/%d,%s,%d,beat,4-4,%s,,%.3f,%s"):format(drummer, drummer,
+      drummer, i, style, bpm, path, notes[#notes].stop, splits[math.random(#splits)])
   end
   fs.write(fs.join(folder, "info.csv"), table.concat(lines, "\n") .. "\n")
 end

@@ -4,8 +4,8 @@ local failure = require "luatrain.failure"
 
 local LONGEST = 3600
 
---- The notes of a MIDI file, without drums unless these are wanted; when the last one ends; and the whole song.
--- Raises where there are none, or the file lasts longer than an hour.
+--- The notes of a MIDI file, without drums unless these are wanted; when the last one ends; and the whole
+-- song. Raises where there are none, or they last longer than an hour.
 return function(path, with_drums)
   local song, notes, last = lt.midi.read(path), {}, 0
   for _, note in ipairs(song.notes) do

@@ -38,7 +38,8 @@ function mood.read(label, where)
   elseif type(label) ~= "table" then
     failure.raise("data", "%s: wants the name of a mood, or valence and arousal", where)
   end
-  return { valence = number(label.valence, "valence", where), arousal = number(label.arousal, "arousal", where) }
+  return { valence = number(label.valence, "valence", where),
+    arousal = number(label.arousal, "arousal", where) }
 end
 
 --- The code of a mood in n numbers between -1 and 1: of n / 2 thresholds each, evenly from -1 to 1, how far

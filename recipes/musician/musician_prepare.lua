@@ -29,12 +29,14 @@ end
 
 --- Settings of the command, and of train.
 prepare.config = {
-  models = config.list({}, "which of emotion, melody, harmony, dynamics, groove; none: all", { of = "string" }),
-  max_frames = config.integer(200000, "frames of a model's training format, at most; of more, pieces are left out",
+  models = config.list({}, "emotion, melody, harmony, dynamics, groove, or some; none: all",
+    { of = "string" }),
+  max_frames = config.integer(200000, "frames of a model's training format; what is more is left out",
     { min = 1000 }),
   seconds = config.number(45, "emotion: seconds from the beginning of a piece that are heard", { min = 20 }),
   soundfont = config.string("", "emotion: SoundFont that renders MIDI files; none: the best installed one"),
-  max_skipped = config.number(0.2, "share of damaged files above which this is an error", { min = 0, max = 1 }),
+  max_skipped = config.number(0.2, "share of damaged files above which this is an error",
+    { min = 0, max = 1 }),
 }
 
 -- Writes what sounds in a MIDI file's first seconds as another one.
@@ -53,51 +55,51 @@ local function write_beginning(path, out, seconds)
   lt.midi.write(out, short)
 end
 
--- Gives each entry that is MIDI only the sound of its beginning, rendered once and kept.
+-- Gives each entry that is MIDI only the sound of its beginning, rendered once and kept; returns those that
+-- have a sound.
 local function render(entries, c, skipped, line)
   local folder = fs.mkdir(fs.join(c.datasets_dir, "prepared", "audio"))
-  local paths, by_path, kept = {}, {}, {}
+  local paths, by_path, silent = {}, {}, {}
   for _, entry in ipairs(entries) do
-    local ok, problem = true, nil
     if not entry.audio then
-      local name = entry.id:gsub("[^%w%-]+", "_")
-      local short = fs.join(folder, name .. ".mid")
-      entry.audio = fs.join(folder, name .. ".flac")
+      local name = entry.id:gsub("[^%w%-]+", "_"):sub(-80)
+      local path = fs.join(folder, ("%s-%08x.mid"):format(name, lt.data.name_share(entry.id) * 2 ^ 32))
+      entry.audio = path:gsub("mid$", "flac")
       if not fs.is_file(entry.audio) then
-        ok, problem = pcall(write_beginning, entry.midi, short, c.seconds)
-        if ok then paths[#paths + 1], by_path[short] = short, entry else skipped:add(entry.id, problem) end
+        if skipped:try(entry.id, write_beginning, entry.midi, path, c.seconds) then
+          paths[#paths + 1], by_path[path] = path, entry
+        else
+          silent[entry] = true
+        end
       end
     end
-    if ok then kept[#kept + 1] = entry end
   end
-  if #paths == 0 then return kept end
-  local results = lt.synth.render(paths, {
+  local results = #paths == 0 and {} or lt.synth.render(paths, {
     soundfont = c.soundfont ~= "" and c.soundfont or nil, sample_rate = 22050,
     out = function(path) return by_path[path].audio end,
     progress = function(done, total)
       if done % 20 == 0 or done == total then line("emotion: %d of %d rendered", done, total) end
     end,
   })
-  local bad = {}
   for _, result in ipairs(results) do
     fs.remove(result.path)
     if not result.ok then
-      bad[by_path[result.path]] = true
+      silent[by_path[result.path]] = true
       skipped:add(result.path, result.error)
     end
   end
-  local good = {}
-  for _, entry in ipairs(kept) do
-    if not bad[entry] then good[#good + 1] = entry end
+  local heard = {}
+  for _, entry in ipairs(entries) do
+    if not silent[entry] then heard[#heard + 1] = entry end
   end
-  return good
+  return heard
 end
 
 -- The warning that nobody can miss.
 local function warn(line, names)
   local bar = ("!"):rep(80)
-  line("\n%s\n!!  SYNTHETIC DATA: %s\n!!  learns from music that is made up; the result is of no use.\n%s\n", bar,
-    table.concat(names, ", "), bar)
+  line("\n%s\n!!  SYNTHETIC DATA: %s\n!!  learn from music that is made up; the result is of no use.\n%s\n",
+    bar, table.concat(names, ", "), bar)
 end
 
 --- Prepares data for some recipes.
@@ -112,7 +114,9 @@ function prepare.write(recipes, c, line)
     if name == "emotion" then entries = render(entries, c, skipped, line) end
     local count, frames, synthetic = data.write(recipe, entries, c, skipped)
     line("%-9s %d pieces, %d frames%s", name, count, frames, count == 0 and ": nothing to learn from" or "")
-    if synthetic > 0 then doubtful[#doubtful + 1] = ("%s (%d of %d pieces)"):format(name, synthetic, count) end
+    if synthetic > 0 then
+      doubtful[#doubtful + 1] = ("%s (%d of %d pieces)"):format(name, synthetic, count)
+    end
     pieces[name], all = count, all + count
   end
   if #doubtful > 0 then warn(line, doubtful) end
@@ -125,8 +129,8 @@ function prepare.run(c, context)
   local _, all = prepare.write(prepare.recipes(c.models, fs.dirname(context.recipe.path)), c,
     function(...) context:line(...) end)
   if all == 0 then
-    failure.raise("data", "%s: holds nothing to learn from; `luatrain run musician --help` says what is known",
-      c.datasets_dir)
+    failure.raise("data", "%s: holds nothing to learn from; musician_sources.lua, beside the recipe, lists "
+      .. "what is known", c.datasets_dir)
   end
 end
 

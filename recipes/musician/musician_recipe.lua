@@ -42,8 +42,8 @@ local losses = {
 --   layers()          the modules of the network, a list
 --   variants          how often pieces to train on are read once more, changed (default 0)
 --   read(entry, c, variant)
---                     frames (T, inputs) and targets (T, outputs) of an entry of a data set (musician_sources),
---                     as it is (variant 0) or changed at random; raises where it has none
+--                     frames (T, inputs) and targets (T, outputs) of an entry of musician_sources, as it
+--                     is (variant 0) or changed at random; raises where it has none
 --   augment(x, y)     a batch in training, changed at random (optional)
 function shared.recipe(recipe)
   recipe.config = shared.config

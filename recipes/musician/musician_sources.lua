@@ -1,8 +1,8 @@
 -- What a folder of data sets holds for each of the five models.
 --
 --   DEAM, EmoMusic       static_annotations*.csv below annotations/ (1 to 9), ID.mp3 anywhere    emotion
---   NAME.csv             columns path (or audio, midi, file), valence, arousal, from -1 to 1; and piece, whose
---                        excerpts are not torn apart (optional)                     emotion, MIDI also melody
+--   NAME.csv             columns path (or audio, midi, file), valence, arousal, from -1 to 1; and piece,
+--                        whose excerpts are not torn apart (optional)               emotion, MIDI also melody
 --   MAESTRO              maestro-v*.csv                                              melody, dynamics
 --   ASAP                 metadata.csv with midi_performance                          melody, dynamics
 --   Lakh                 lmd_full/, lmd_matched/, lmd_aligned/                       melody
@@ -97,10 +97,11 @@ function readers.groove(search, path)
   search:claim(base)
   for _, row in ipairs(rows) do
     if row.beat_type ~= "fill" and (row.time_signature or "4-4") == "4-4" then
-      search:try(path, function()
+      search.skipped:try(path, function()
         local bpm = tonumber(row.bpm)
         if not (bpm and bpm >= 20 and bpm <= 400) then
-          failure.raise("data", "%s: the bpm of %s is '%s', wanted 20 to 400", path, row.midi_filename, row.bpm)
+          failure.raise("data", "%s: the bpm of %s is '%s', wanted 20 to 400", path, row.midi_filename,
+            row.bpm)
         end
         search:add({ id = row.midi_filename, midi = fs.join(base, row.midi_filename), bpm = bpm,
           group = row.midi_filename, split = SPLITS[row.split] }, "groove")
@@ -122,7 +123,7 @@ function readers.deam(search, path)
   for i, row in ipairs(rows_of(path, { { "song_id" }, { "valence_mean", "mean_valence" },
     { "arousal_mean", "mean_arousal" } })) do
     local id = row.song_id:match "%S+" or ""
-    search:try(path, function()
+    search.skipped:try(path, function()
       local function scaled(rating) return rating and ((tonumber(rating) or 0 / 0) - 5) / 4 end
       local one = mood.read({ valence = scaled(row.valence_mean or row.mean_valence),
         arousal = scaled(row.arousal_mean or row.mean_arousal) }, ("%s, record %d, on a scale from 1 to 9")
@@ -136,11 +137,11 @@ end
 
 -- A table of files with valence and arousal.
 function readers.labelled(search, path)
-  local rows = rows_of(path, { { "path", "audio", "midi", "file", "filename" }, { "valence" }, { "arousal" } })
+  local rows = rows_of(path, { { "path", "audio", "midi", "file" }, { "valence" }, { "arousal" } })
   for i, row in ipairs(rows) do
-    search:try(path, function()
+    search.skipped:try(path, function()
       local where = ("%s, record %d"):format(path, i + 1)
-      local file = row.path or fs.join(fs.dirname(path), row.audio or row.midi or row.file or row.filename)
+      local file = row.path or fs.join(fs.dirname(path), row.audio or row.midi or row.file)
       local one = { id = search:relative(file), mood = mood.read(row, where) }
       one.group = row.piece and (row.game or row.composer or "") .. "/" .. row.piece or one.id
       if not fs.is_file(file) then failure.raise("data", "%s: %s: no such file", where, file) end
@@ -161,7 +162,7 @@ end
 -- Chord progressions of a document, where it holds some.
 local function add_progressions(search, path, list)
   for i, one in ipairs(list) do
-    search:try(path, function()
+    search.skipped:try(path, function()
       local where = ("%s, progression %d"):format(search:relative(path), i)
       if type(one) ~= "table" or type(one.chords) ~= "table" then
         failure.raise("data", "%s: wants an object with a list under \"chords\"", where)
@@ -176,7 +177,7 @@ end
 -- Moods of MIDI files.
 local function add_moods(search, path, list)
   for key, label in pairs(list) do
-    search:try(path, function()
+    search.skipped:try(path, function()
       local name = type(key) == "string" and key
         or type(label) == "table" and (label.midi or label.path or label.file)
       local file = type(name) == "string" and fs.join(fs.dirname(path), name)
@@ -208,15 +209,6 @@ end
 
 -- ---- searching ----------------------------------------------------------------------------------
 
--- Calls f(...); what is wrong with the data is listed, not raised.
-function Search:try(path, f, ...)
-  local ok, problem = pcall(f, ...)
-  if ok then return end
-  local kind = failure.kind(problem)
-  if kind ~= "data" and kind ~= "io" then error(problem, 0) end
-  self.skipped:add(path, problem)
-end
-
 -- What an index file is called, and what reads it.
 local INDEXES = { { "^maestro%-v.*%.csv$", readers.maestro }, { "^metadata%.csv$", readers.asap },
   { "^info%.csv$", readers.groove }, { "^static_annotations.*%.csv$", readers.deam } }
@@ -224,7 +216,9 @@ local INDEXES = { { "^maestro%-v.*%.csv$", readers.maestro }, { "^metadata%.csv$
 local function claim_known(search, path)
   local name = fs.basename(path)
   for _, index in ipairs(INDEXES) do
-    if name:match(index[1]) and not search:below(path, search.claimed) then search:try(path, index[2], search, path) end
+    if name:match(index[1]) and not search:below(path, search.claimed) then
+      search.skipped:try(path, index[2], search, path)
+    end
   end
   local lakh = path:match "^(.*/lmd_%l+)/"
   if lakh and MIDI[fs.extension(path)] then
@@ -251,18 +245,21 @@ local function add_midi(search, path)
   end
 end
 
---- What there is in a folder: {emotion = entries, melody = ..., harmony = ..., dynamics = ..., groove = ...}, in an
--- order that depends on names only. An entry is {id, group (what must not be torn apart), split (where the
--- data set says so), mood (nil where nobody labelled it), and audio, midi, labels (a .lab file) or chords}.
+--- What there is in a folder for each model: {emotion = entries, melody = ..., ...}, in an order that depends
+-- on names only. An entry is {id, group (what must not be torn apart), split (where the data set says so),
+-- mood (nil where nobody labelled it), synthetic, and audio, midi, labels (a .lab file) or chords}.
 -- @param skipped lists what is damaged (lt.data.skipped)
 function sources.find(folder, skipped)
   if not fs.is_dir(folder) then failure.raise("data", "%s: no such folder", folder) end
   local search = setmetatable({ folder = folder, skipped = skipped, claimed = {}, taken = {}, moods = {},
-    songs = {}, made = {}, found = { emotion = {}, melody = {}, harmony = {}, dynamics = {}, groove = {} } }, Search)
+    songs = {}, made = {} }, Search)
+  search.found = { emotion = {}, melody = {}, harmony = {}, dynamics = {}, groove = {} }
   search:claim(fs.join(folder, "prepared"))
   local files, rest = fs.find(folder), {}
   for _, path in ipairs(files) do
-    if fs.basename(path) == "synthetic.json" then search.made[fs.dirname(path)], search.taken[path] = true, true end
+    if fs.basename(path) == "synthetic.json" then
+      search.made[fs.dirname(path)], search.taken[path] = true, true
+    end
   end
   for _, path in ipairs(files) do claim_known(search, path) end
   for _, path in ipairs(files) do
@@ -270,8 +267,8 @@ function sources.find(folder, skipped)
   end
   for _, path in ipairs(rest) do
     local kind = fs.extension(path)
-    if kind == "csv" then search:try(path, readers.labelled, search, path) end
-    if kind == "json" then search:try(path, readers.json, search, path) end
+    if kind == "csv" then search.skipped:try(path, readers.labelled, search, path) end
+    if kind == "json" then search.skipped:try(path, readers.json, search, path) end
   end
   for _, path in ipairs(rest) do
     if MIDI[fs.extension(path)] then add_midi(search, path) end

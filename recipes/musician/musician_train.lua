@@ -1,5 +1,5 @@
--- The train command: the five models one after the other, each with a run directory of its own, and a table of
--- all in the end. And the export command.
+-- The train command: the five models one after the other, each with a run directory of its own, and a table
+-- of all in the end. And the export command.
 
 local commands = require "luatrain.train.commands"
 local data = require "musician_data"
@@ -24,13 +24,14 @@ for name, field in pairs(prepare.config) do train.config[name] = field end
 local function prepare_missing(recipes, c, line)
   local missing = {}
   for _, recipe in ipairs(recipes) do
-    if not fs.is_file(data.path(c.datasets_dir, recipe.source.model_name)) then missing[#missing + 1] = recipe end
+    local path = data.path(c.datasets_dir, recipe.source.model_name)
+    if not fs.is_file(path) then missing[#missing + 1] = recipe end
   end
   local pieces = #missing > 0 and prepare.write(missing, c, line) or {}
   for _, recipe in ipairs(missing) do
     if pieces[recipe.source.model_name] == 0 then
-      failure.raise("data", "%s: nothing for the %s model to learn from; choose others with --models, or try it "
-        .. "with --synthetic", c.datasets_dir, recipe.source.model_name)
+      failure.raise("data", "%s: nothing for the %s model to learn from; choose others with --models, or try "
+        .. "it with --synthetic", c.datasets_dir, recipe.source.model_name)
     end
   end
 end
@@ -49,7 +50,8 @@ local function train_one(recipe, c, context)
   local folder = fs.join(c.output, recipe.source.model_name)
   local options = { run = folder, quiet = context.options.quiet, report = c.report,
     command = context.options.command }
-  if c.resume and fs.is_file(fs.join(folder, c.checkpoint_dir, "latest.safetensors")) then options.resume = "auto" end
+  local latest = fs.join(folder, c.checkpoint_dir, "latest.safetensors")
+  if c.resume and fs.is_file(latest) then options.resume = "auto" end
   local _, run = commands.train(recipe, values, options)
   run:close()
 end
@@ -69,8 +71,8 @@ function train.run(c, context)
     line("\n== %d of %d: %s", i, #recipes, names[i])
     train_one(recipe, c, context)
   end
-  local results = {}
-  for _, one in ipairs(evaluation.open({ models_dir = c.output, datasets_dir = c.datasets_dir }, context, names)) do
+  local results, place = {}, { models_dir = c.output, datasets_dir = c.datasets_dir }
+  for _, one in ipairs(evaluation.open(place, context, names)) do
     results[one.name] = evaluation.one(one, "valid")
   end
   lt.json.save(fs.join(c.output, "training_results.json"), { models = results })
@@ -91,8 +93,9 @@ train.export_config = {
 function train.export(c, context)
   local folder = c.out ~= "" and fs.mkdir(c.out) or c.models_dir
   for _, one in ipairs(evaluation.open(c, context, c.models)) do
+    local extension = c.format == "rtneural" and ".json" or ".safetensors"
     one.context.options.format, one.context.options.check = c.format, c.check
-    one.context.options.out = fs.join(folder, one.name .. (c.format == "rtneural" and ".json" or ".safetensors"))
+    one.context.options.out = fs.join(folder, one.name .. extension)
     commands.export(one.context.config, one.context)
   end
 end

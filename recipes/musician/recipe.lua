@@ -3,7 +3,7 @@
 --   luatrain data list                                        data sets, their licences and how to get them
 --   luatrain data get groove-midi --out datasets/
 --   luatrain run musician prepare --datasets-dir datasets/    what was found, and what was skipped and why
---   luatrain run musician train --datasets-dir datasets/ --output trained/     all five, or --models emotion,groove
+--   luatrain run musician train --datasets-dir datasets/ --output trained/    or --models emotion,groove
 --   luatrain run musician train --synthetic --epochs 5        from made-up music, to see it work
 --   luatrain run musician evaluate --models-dir trained/ --datasets-dir datasets/
 --   luatrain run musician export --models-dir trained/ --format rtneural --check
@@ -15,7 +15,8 @@
 --   groove     64 numbers about a bar of drums -> accents and timing of the next bar, 32
 --
 -- What each number is stands at the top of musician_NAME.lua beside this file; which data sets and files are
--- known, at the top of musician_sources.lua. Each of the five is a recipe of its own, too.
+-- known, at the top of musician_sources.lua. Each of the five is a recipe of its own, too: luatrain run
+-- recipes/musician/musician_groove.lua train.
 --
 -- Expect: see README.md, "Five small networks for a plugin".
 

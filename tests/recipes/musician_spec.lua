@@ -1,5 +1,5 @@
--- The musician recipes: exact sizes, features from files as they are downloaded, and all commands from data to
--- export.
+-- The musician recipes: exact sizes, features from files as they are downloaded, and all commands from data
+-- to export.
 
 local fs = lt.fs
 local program = require "program"
@@ -60,7 +60,8 @@ describe("moods", function()
     assert.same({ valence = 0.8, arousal = 0.4 }, mood.read("Happy", "x"))
     assert.same({ valence = -1, arousal = 0.5 }, mood.read({ valence = "-1", arousal = 0.5 }, "x"))
     assert.same(mood.read("sad", "x"), mood.read({ emotion = "sad" }, "x"))
-    local low, high = mood.code({ valence = -0.5, arousal = 0 }, 8), mood.code({ valence = 0.5, arousal = 0 }, 8)
+    local low = mood.code({ valence = -0.5, arousal = 0 }, 8)
+    local high = mood.code({ valence = 0.5, arousal = 0 }, 8)
     for i = 1, 4 do
       assert.is_true(high[i] > low[i])
       assert.equal(low[4 + i], high[4 + i])
@@ -100,7 +101,8 @@ end
 
 describe("features", function()
   it("of a melody: what sounds, and what comes next", function()
-    local path = midi_file("one.mid", { { start = 0, stop = 0.5, pitch = 60 }, { start = 0.5, stop = 1, pitch = 64 },
+    local path = midi_file("one.mid", {
+      { start = 0, stop = 0.5, pitch = 60 }, { start = 0.5, stop = 1, pitch = 64 },
       { start = 1, stop = 1.02, pitch = 67 }, { start = 1, stop = 1.5, pitch = 72 },
       { start = 0, stop = 1.5, pitch = 36, channel = 9 } })
     local x, y = read("melody", { id = "one", midi = path, mood = { valence = 1, arousal = -1 } })
@@ -121,7 +123,8 @@ describe("features", function()
   end)
 
   it("of chords: in both ways of writing, transposed as a whole", function()
-    local x, y = read("harmony", { id = "song", chords = { "C", "A:min7", "Am", "X", "G7", "Bdim", "N", "C:dim7" } })
+    local x, y = read("harmony", { id = "song",
+      chords = { "C", "A:min7", "Am", "X", "G7", "Bdim", "N", "C:dim7" } })
     assert.same({ 5, 128 }, x:size())
     local function class(row) return y[row]:argmax():item() end
     assert.equal(9 * 5 + 1, class(1))                                  -- A minor once
@@ -165,7 +168,8 @@ describe("features", function()
         notes[#notes + 1] = { start = (bar * 16 + k) * step, stop = (bar * 16 + k) * step + 0.05, pitch = 36,
           velocity = 127, channel = 9 }
       end
-      notes[#notes + 1] = { start = (bar * 16 + 2.25) * step, stop = (bar * 16 + 2.25) * step + 0.05, pitch = 22,
+      notes[#notes + 1] = { start = (bar * 16 + 2.25) * step, stop = (bar * 16 + 2.25) * step + 0.05,
+        pitch = 22,
         velocity = 64, channel = 9 }
       notes[#notes + 1] = { start = (bar * 16 + 8) * step, stop = (bar * 16 + 8) * step + 0.05, pitch = 99,
         channel = 9 }
@@ -224,12 +228,13 @@ describe("data sets as they are downloaded", function()
     place("POP909/001/001.mid", song)
     place("lmd_full/a/abc.mid", song)
     place("lmd_matched/A/B/C/TRABCDE1234567890F/def.mid", song)
-    place("DEAM/annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_1_2000.csv",
+    local per_song = "DEAM/annotations/annotations averaged per song/"
+    place(per_song .. "song_level/static_annotations_averaged_songs_1_2000.csv",
       "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2,3,1,9,1\n3,12,1,5,1\n4,5,1,5,1\n")
-    place("DEAM/annotations/annotations averaged per song/dynamic (per second annotations)/valence.csv",
-      "song_id,sample_15000ms\n2,0.1\n")
+    place(per_song .. "dynamic (per second annotations)/valence.csv", "song_id,sample_15000ms\n2,0.1\n")
     place("DEAM/MEMD_audio/2.mp3", "x")
-    place("mine/labels.csv", "audio,valence,arousal,piece\na.wav,0.5,-0.5,P\nb.mid,1,1,P\nc.wav,2,0,P\nd.wav,0,0,P\n")
+    place("mine/labels.csv",
+      "audio,valence,arousal,piece\na.wav,0.5,-0.5,P\nb.mid,1,1,P\nc.wav,2,0,P\nd.wav,0,0,P\n")
     place("mine/a.wav", "x")
     place("mine/b.mid", song)
     place("mine/c.wav", "x")
@@ -242,19 +247,14 @@ describe("data sets as they are downloaded", function()
     place("bad.json", "{")
     place("no/columns.csv", "file,mood\na.wav,sad\n")
     place("prepared/old.csv", "nothing")
-    skipped = { list = {}, add = function(self, path, problem)
-      table.insert(self.list, { path = path, error = tostring(problem) })
-    end }
+    skipped = lt.data.skipped(root)
     found = sources.find(root, skipped)
   end)
 
   it("are found, each for its models", function()
     assert.same({ "DEAM/MEMD_audio/2.mp3", "mine/a.wav", "mine/b.mid" }, ids "emotion")
-    assert.same({ "Bach/Fugue/1/X.mid", "2004/a.midi", "happy/one.mid", "happy/two.mid", "lmd_full/a/abc.mid",
-      "lmd_matched/A/B/C/TRABCDE1234567890F/def.mid", "mine/b.mid" },
-      (function() local l = ids "melody"; table.sort(l, function(a, b)
-        return (a == "Bach/Fugue/1/X.mid" and "" or a) < (b == "Bach/Fugue/1/X.mid" and "" or b)
-      end) return l end)())
+    assert.same({ "2004/a.midi", "Bach/Fugue/1/X.mid", "happy/one.mid", "happy/two.mid", "lmd_full/a/abc.mid",
+      "lmd_matched/A/B/C/TRABCDE1234567890F/def.mid", "mine/b.mid" }, ids "melody")
     assert.same({ "2004/a.midi", "Bach/Fugue/1/X.mid", "happy/one.mid", "happy/two.mid" }, ids "dynamics")
     assert.same({ "POP909/001/chord_midi.txt", "chords/songs.json, progression 1" }, ids "harmony")
     assert.same({ "drummer1/s/1_rock_100_beat_4-4.mid", "my drums/x.mid" }, ids "groove")
@@ -282,7 +282,8 @@ describe("data sets as they are downloaded", function()
       "1_2000.csv, record 3, on a scale from 1 to 9: valence is 1.75, wanted a number from -1 to 1",
       "1_2000.csv, record 4: there is no sound file 4", "labels.csv, record 4: valence is 2, wanted",
       "labels.csv, record 5: ", "no such file", "moods.json: neither chord progressions nor moods",
-      "songs.json, progression 2: wants an object with a list", "bad.json", "columns.csv: has no column 'valence'",
+      "songs.json, progression 2: wants an object with a list", "bad.json",
+      "columns.csv: has no column 'valence'",
     } do
       assert.is_truthy(text:find(problem, 1, true), problem .. " is not in\n" .. text)
     end
@@ -304,7 +305,7 @@ describe("splits", function()
     local entries = {}
     for i = 1, 16 do entries[i] = { id = "p" .. i, group = "g" .. math.ceil(i / 2), value = i } end
     entries[17] = { id = "given", group = "given", split = "test", value = 100 }
-    assert.same({ 17, 17 * 2 * 4, 0 }, { data.write(source, entries, c, {}) })
+    assert.same({ 17, 17 * 2 * 4, 0 }, { data.write(source, entries, c, lt.data.skipped(folder)) })
     local sets = data.sets(source, c)
     assert.same({ train = 8, valid = 4, test = 5 }, sets.facts.pieces)
     local part = {}
@@ -331,7 +332,7 @@ describe("splits", function()
 
   it("are refused where too little is there, or the file is for another model", function()
     local few = { datasets_dir = fs.join(folder, "few"), val_split = 0.2, test_split = 0.1, max_frames = 1e6 }
-    data.write(source, { { id = "a", group = "a", value = 1 } }, few, {})
+    data.write(source, { { id = "a", group = "a", value = 1 } }, few, lt.data.skipped(folder))
     local ok, problem = pcall(data.sets, source, few)
     assert.is_false(ok)
     assert.is_truthy(tostring(problem):find("pieces are too few", 1, true))
@@ -367,10 +368,12 @@ describe("luatrain run musician", function()
   end)
 
   it("goes on with --resume, and does nothing more once all is done", function()
-    local result = done("train", "--models", "harmony", "--datasets-dir", "trained/synthetic", "--output", "trained",
+    local result = done("train", "--models", "harmony", "--datasets-dir", "trained/synthetic",
+      "--output", "trained",
       "--epochs", "3", "--resume", "--batch-size", "16")
     assert.is_truthy(result.err:find("resumed from", 1, true), result.err)
-    result = done("train", "--models", "harmony", "--datasets-dir", "trained/synthetic", "--output", "trained",
+    result = done("train", "--models", "harmony", "--datasets-dir", "trained/synthetic",
+      "--output", "trained",
       "--epochs", "3", "--resume", "--batch-size", "16")
     assert.is_truthy(result.err:find("nothing is left to do", 1, true), result.err)
   end)
@@ -415,7 +418,8 @@ describe("luatrain run musician", function()
       assert.equal(recipe.source.inputs, file.in_shape[3])
       assert.equal(recipe.source.normalizer and "batchnorm" or "dense", file.layers[1].type)
     end
-    done("export", "--models-dir", "trained", "--models", "groove", "--format", "safetensors", "--out", "plugin")
+    done("export", "--models-dir", "trained", "--models", "groove", "--format", "safetensors",
+      "--out", "plugin")
     local weights = lt.safetensors.load(fs.join(folder, "plugin/groove.safetensors"))
     assert.same({ 128, 64 }, weights["0.weight"]:size())
   end)

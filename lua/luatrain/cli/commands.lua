@@ -90,8 +90,9 @@ links, virtual data sets) or needs filters that are not there is an error (exit 
 files that come from elsewhere, before training with them.
 `validate` reads sound and MIDI files, or all below a folder, and tells what cannot be read, holds samples
 that are no numbers, is silent, clipped, damaged or without notes (exit code 4).
-`get` downloads with curl into the folder datasets or --out DIR; called again after it was broken off it goes on
-where it stopped. Checksums are compared, archives unpacked. --catalogue FILE.json names data sets of your own.]],
+`get` downloads with curl into the folder datasets or --out DIR; called again after it was broken off it
+goes on where it stopped. Checksums are compared, archives unpacked. --catalogue FILE.json names data sets of
+your own.]],
     words = { { "list", "get", "check", "validate" }, "file" },
     main = function(args) return require("luatrain.cli.data").main(args) end,
   },

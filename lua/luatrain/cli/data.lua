@@ -56,16 +56,17 @@ function commands.list(args)
   local _, catalogue, _, words = catalogue_of(args)
   if #words > 0 then failure.raise("usage", "data list: unexpected argument '%s'", words[1]) end
   for _, entry in ipairs(catalogue) do
-    print(("%-14s %s\n%14s %s; %s"):format(entry.name, entry.title, "", entry.licence,
-      entry.files and "`luatrain data get " .. entry.name .. "` downloads it" or "to be fetched by hand: `luatrain "
-        .. "data get " .. entry.name .. "` tells how"))
+    print(("%-14s %s\n%14s licence: %s; `luatrain data get %s` %s"):format(entry.name, entry.title, "",
+      entry.licence, entry.name, entry.files and "downloads it" or "tells how to fetch it by hand"))
   end
   return 0
 end
 
 function commands.get(args)
   local download, catalogue, folder, words = catalogue_of(args)
-  if #words ~= 1 then failure.raise("usage", "data get: name one data set; `luatrain data list` lists them") end
+  if #words ~= 1 then
+    failure.raise("usage", "data get: name one data set; `luatrain data list` lists them")
+  end
   local entry = download.find(words[1], catalogue)
   print(download.about(entry))
   io.stdout:flush()

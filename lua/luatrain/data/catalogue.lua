@@ -11,14 +11,16 @@ local magenta = "https://storage.googleapis.com/magentadata/datasets/"
 
 return {
   {
-    name = "groove-midi", title = "Groove MIDI 1.0.0: 13.6 hours of drumming, MIDI only (Gillick et al. 2019)",
+    name = "groove-midi",
+    title = "Groove MIDI 1.0.0: 13.6 hours of drumming, MIDI only (Gillick et al. 2019)",
     licence = "CC BY 4.0", page = "https://magenta.tensorflow.org/datasets/groove",
     notes = { "For `luatrain run musician`: groove." },
     files = { { name = "groove-v1.0.0-midionly.zip", url = magenta .. "groove/groove-v1.0.0-midionly.zip",
       sha256 = "651cbc524ffb891be1a3e46d89dc82a1cecb09a57c748c7b45b844c4841dcc1e" } },
   },
   {
-    name = "maestro-midi", title = "MAESTRO 3.0.0: 200 hours of piano performances, MIDI only (Hawthorne et al. 2019)",
+    name = "maestro-midi",
+    title = "MAESTRO 3.0.0: 200 hours of piano performances, MIDI only (Hawthorne et al. 2019)",
     licence = "CC BY-NC-SA 4.0", page = "https://magenta.tensorflow.org/datasets/maestro",
     notes = { "For `luatrain run musician`: melody and dynamics; for `luatrain run transcription`." },
     files = { { name = "maestro-v3.0.0-midi.zip", url = magenta .. "maestro/v3.0.0/maestro-v3.0.0-midi.zip",
@@ -36,12 +38,13 @@ return {
     licence = "see its page; for research", page = "https://cvml.unige.ch/databases/DEAM/",
     notes = {
       "For `luatrain run musician`: emotion.",
-      "Read the conditions on the page; download DEAM_audio.zip (1.3 GB) and DEAM_Annotations.zip (4.7 MB) there.",
+      "Read the conditions on the page; download DEAM_audio.zip (1.3 GB) and DEAM_Annotations.zip there.",
       "Unpack both into one folder, so that MEMD_audio/ lies beside annotations/.",
     },
   },
   {
-    name = "asap", title = "ASAP: 1067 performances of piano pieces, aligned with scores (Foscarin et al. 2020)",
+    name = "asap",
+    title = "ASAP: 1067 performances of piano pieces, aligned with scores (Foscarin et al. 2020)",
     licence = "CC BY-NC-SA 4.0", page = "https://github.com/fosfrancesco/asap-dataset",
     notes = {
       "For `luatrain run musician`: melody and dynamics; for `luatrain run transcription`.",
@@ -57,13 +60,13 @@ return {
     },
   },
   {
-    name = "vgmidi", title = "VGMIDI: piano arrangements of video game music, part of them with valence and arousal "
-      .. "(Ferreira and Whitehead 2019)",
+    name = "vgmidi",
+    title = "VGMIDI: piano arrangements of video game music, partly with moods (Ferreira and Whitehead 2019)",
     licence = "see its page", page = "https://github.com/lucasnfe/vgmidi",
     notes = {
       "For `luatrain run musician`: emotion and melody.",
-      "git clone https://github.com/lucasnfe/vgmidi; then write a CSV file with the columns midi, valence, arousal "
-        .. "(-1 to 1) beside the MIDI files.",
+      "git clone https://github.com/lucasnfe/vgmidi",
+      "Then write a CSV file with the columns midi, valence, arousal (-1 to 1) beside the MIDI files.",
     },
   },
 }

@@ -21,8 +21,9 @@ local function check_entry(entry, i, path)
   want(entry.files == nil or type(entry.files) == "table", "files is no list")
   for _, file in ipairs(entry.files or {}) do
     want(type(file) == "table" and type(file.url) == "string", "a file wants a url")
-    want(type(file.name) == "string" and file.name:match "^[%w][%w%.%-_]*$", "a file wants a name of letters and digits")
-    want(type(file.sha256) == "string" and file.sha256:match "^%x+$" and #file.sha256 == 64, "a file wants its sha256")
+    local name, sum = file.name, file.sha256
+    want(type(name) == "string" and name:match "^%w[%w%.%-_]*$", "a file wants a name of letters and digits")
+    want(type(sum) == "string" and sum:match "^%x+$" and #sum == 64, "a file wants its sha256")
   end
 end
 
@@ -31,7 +32,9 @@ end
 function download.catalogue(path)
   if not path then return require "luatrain.data.catalogue" end
   local list = json.load(path)
-  if type(list) ~= "table" or #list == 0 then failure.raise("data", "%s: holds no list of data sets", path) end
+  if type(list) ~= "table" or #list == 0 then
+    failure.raise("data", "%s: holds no list of data sets", path)
+  end
   for i, entry in ipairs(list) do check_entry(entry, i, path) end
   return list
 end
@@ -50,7 +53,8 @@ end
 local function program(name, package)
   local path = process.which(name)
   if not path then
-    failure.raise("io", "the program %s is not installed; on Debian: apt-get install %s", name, package or name)
+    failure.raise("io", "the program %s is not installed; on Debian: apt-get install %s", name,
+      package or name)
   end
   return path
 end
@@ -66,8 +70,8 @@ local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
 -- Lets curl fetch a file, or the rest of it; says from time to time how much there is.
 local function fetch(url, part, line)
   local log = part .. ".log"
-  local handle = process.start({ program "curl", "--fail", "--location", "--silent", "--show-error", "--retry", "3",
-    "--continue-at", "-", "--output", part, url }, { log = log })
+  local handle = process.start({ program "curl", "--fail", "--location", "--silent", "--show-error",
+    "--retry", "3", "--continue-at", "-", "--output", part, url }, { log = log })
   local said = core.C.lt_clock()
   while process.running(handle, 0.2) do
     if core.C.lt_clock() - said > 5 then
@@ -98,8 +102,8 @@ local function fetch_file(file, folder, line)
   local sum = sha256(part)
   if sum ~= file.sha256 then
     fs.remove(part)
-    failure.raise("data", "%s: its SHA-256 is %s, wanted %s: damaged on the way, or another file; it was removed",
-      file.url, sum, file.sha256)
+    failure.raise("data", "%s: its SHA-256 is %s, wanted %s: damaged on the way, or another file; it was "
+      .. "removed", file.url, sum, file.sha256)
   end
   fs.rename(part, path)
   line("%s: %s, checksum right", path, megabytes(fs.stat(path).bytes))
@@ -117,7 +121,9 @@ local function unpack_archive(path, folder)
     return
   end
   local result = process.run(argv)
-  if not result.ok then failure.raise("io", "%s: cannot be unpacked: %s", path, result.output:gsub("%s+$", "")) end
+  if not result.ok then
+    failure.raise("io", "%s: cannot be unpacked: %s", path, result.output:match "^(.-)%s*$")
+  end
 end
 
 --- What a person should know of an entry before getting it, in lines.

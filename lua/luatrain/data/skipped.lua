@@ -4,6 +4,8 @@
 --   local skipped = lt.data.skipped "data/real"
 --   local ok, problem = pcall(render, song)
 --   if not ok then skipped:add(song.path, problem) end
+--   local ok, notes = skipped:try(song.path, read, song)        -- the same, but mistakes of the program
+--   raise
 --   skipped:finish(line, "118 songs", #songs, 0.1)
 local core = require "luatrain.core"
 local failure = require "luatrain.failure"
@@ -20,6 +22,20 @@ local function new(folder) return setmetatable({ folder = folder, list = {} }, S
 function Skipped:add(path, problem)
   self.list[#self.list + 1] = { path = path, error = core.message(problem) }
 end
+
+-- Adds what went wrong where the data are wrong, else raises it again.
+local function judge(self, path, ok, ...)
+  if ok then return ok, ... end
+  local problem = ...
+  local kind = failure.kind(problem)
+  if kind ~= "data" and kind ~= "io" then error(problem, 0) end
+  self:add(path, problem)
+  return false
+end
+
+--- Calls f(...) and returns true and its results; or, where something is wrong with the data or a file cannot
+-- be read, adds that and returns false. Other errors are raised.
+function Skipped:try(path, f, ...) return judge(self, path, pcall(f, ...)) end
 
 --- Writes skipped.json and says what came of it all with line(format, ...); raises where more than the share
 -- `most` of `total` could not be used.
