@@ -95,31 +95,22 @@ local function render(entries, c, skipped, line)
   return heard
 end
 
--- The warning that nobody can miss.
-local function warn(line, names)
-  local bar = ("!"):rep(80)
-  line("\n%s\n!!  SYNTHETIC DATA: %s\n!!  learn from music that is made up; the result is of no use.\n%s\n",
-    bar, table.concat(names, ", "), bar)
-end
-
 --- Prepares data for some recipes.
 -- @return {NAME = number of pieces}, and how many there are in all
 function prepare.write(recipes, c, line)
   local folder = fs.join(c.datasets_dir, "prepared")
-  local skipped, pieces, all, doubtful = lt.data.skipped(folder), {}, 0, {}
+  local skipped, pieces, all = lt.data.skipped(folder), {}, 0
   local found = sources.find(c.datasets_dir, skipped)
   fs.mkdir(folder)
   for _, recipe in ipairs(recipes) do
     local name, entries = recipe.source.model_name, found[recipe.source.model_name]
     if name == "emotion" then entries = render(entries, c, skipped, line) end
     local count, frames, synthetic = data.write(recipe, entries, c, skipped)
-    line("%-9s %d pieces, %d frames%s", name, count, frames, count == 0 and ": nothing to learn from" or "")
-    if synthetic > 0 then
-      doubtful[#doubtful + 1] = ("%s (%d of %d pieces)"):format(name, synthetic, count)
-    end
+    local note = synthetic > 0 and (" (%d made up)"):format(synthetic) or ""
+    if count == 0 then note = ": nothing to learn from" end
+    line("%-9s %d pieces, %d frames%s", name, count, frames, note)
     pieces[name], all = count, all + count
   end
-  if #doubtful > 0 then warn(line, doubtful) end
   skipped:finish(line, ("%d pieces for %d models"):format(all, #recipes), all + #skipped.list, c.max_skipped)
   return pieces, all
 end

@@ -55,6 +55,15 @@ function shared.recipe(recipe)
 
   function recipe.facts(_, sets) return sets.facts end
 
+  -- The warning that nobody can miss.
+  function recipe.begin(_, sets)
+    local facts, bar = sets.facts, ("!"):rep(80)
+    if facts.synthetic == 0 then return end
+    io.stderr:write(("\n%s\n!!  SYNTHETIC DATA: %d of the pieces for the %s model are made up.\n"
+      .. "!!  What it learns from them is of no use in music.\n%s\n\n"):format(bar, facts.synthetic,
+      recipe.model_name, bar))
+  end
+
   function recipe.model() return lt.nn.Sequential(recipe.layers()) end
 
   function recipe.optimizer(model, c)

@@ -45,31 +45,34 @@ local function settings_of(recipe, c)
   return config.resolve(recipe.fields, { layer })
 end
 
-local function train_one(recipe, c, context)
-  local values = settings_of(recipe, c)
-  local folder = fs.join(c.output, recipe.source.model_name)
-  local options = { run = folder, quiet = context.options.quiet, report = c.report,
-    command = context.options.command }
-  local latest = fs.join(folder, c.checkpoint_dir, "latest.safetensors")
-  if c.resume and fs.is_file(latest) then options.resume = "auto" end
-  local _, run = commands.train(recipe, values, options)
-  run:close()
+-- Where each model is trained, and what goes on there; raises, before any is trained, where one may not be.
+local function places_of(recipes, c)
+  local places = {}
+  for i, recipe in ipairs(recipes) do
+    local folder = fs.join(c.output, recipe.source.model_name)
+    local begun = fs.is_file(fs.join(folder, c.checkpoint_dir, "latest.safetensors"))
+    places[i] = { commands.place(recipe, { run = folder, resume = c.resume and begun and "auto" or "" }) }
+  end
+  return places
 end
 
 --- Runs the command.
 function train.run(c, context)
   local function line(...) context:line(...) end
-  local recipes = prepare.recipes(c.models, fs.dirname(context.recipe.path))
-  local names = {}
+  local recipes, names = prepare.recipes(c.models, fs.dirname(context.recipe.path)), {}
   for i, recipe in ipairs(recipes) do names[i] = recipe.source.model_name end
+  local places = places_of(recipes, c)
   if c.synthetic then
     c.datasets_dir = fs.join(c.output, "synthetic")
+    fs.remove_tree(c.datasets_dir)
     made.write(c.datasets_dir, names, 60, c.seed)
   end
   prepare_missing(recipes, c, line)
   for i, recipe in ipairs(recipes) do
     line("\n== %d of %d: %s", i, #recipes, names[i])
-    train_one(recipe, c, context)
+    local _, run = commands.train(recipe, settings_of(recipe, c), { placed = places[i], report = c.report,
+      quiet = context.options.quiet, command = context.options.command })
+    run:close()
   end
   local results, place = {}, { models_dir = c.output, datasets_dir = c.datasets_dir }
   for _, one in ipairs(evaluation.open(place, context, names)) do

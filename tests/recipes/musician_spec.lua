@@ -353,7 +353,8 @@ describe("luatrain run musician", function()
 
   it("warns of synthetic data so that nobody can miss it", function()
     local result = done("train", "--synthetic", "--epochs", "1", "--models", "groove", "--output", "loud")
-    assert.is_truthy(result.err:find("!!  SYNTHETIC DATA: groove (60 of 60 pieces)", 1, true), result.err)
+    assert.is_truthy(result.err:find("!!  SYNTHETIC DATA: 60 of the pieces for the groove model are made up",
+      1, true), result.err)
     assert.is_truthy(result.out:find "groove.*SYNTHETIC")
   end)
 
