@@ -348,7 +348,8 @@ end)
 
 describe("luatrain run musician", function()
   setup(function()
-    done("train", "--synthetic", "--epochs", "2", "--output", "trained", "--batch-size", "16", "--no-report")
+    done("train", "--synthetic", "--epochs", "2", "--output", "trained", "--batch-size", "16", "--no-report",
+      "--val-split", "0.2", "--early-stopping-patience", "10", "--checkpoint-every", "10")
   end)
 
   it("warns of synthetic data so that nobody can miss it", function()
