@@ -13,6 +13,8 @@ local fs = lt.fs
 
 local data = { version = 1 }
 
+local SPLITS = { train = true, valid = true, test = true }
+
 --- Where the training format of a model lies.
 function data.path(folder, name) return fs.join(folder, "prepared", name .. ".safetensors") end
 
@@ -22,8 +24,7 @@ local function read(recipe, entry, c, variant)
   local x, y = recipe.read(entry, c, variant)
   if x:size(1) < recipe.window then
     failure.raise("data", "%s: %d frames, the %s model wants %d or more", entry.id, x:size(1),
-      recipe.model_name,
-      recipe.window)
+      recipe.model_name, recipe.window)
   end
   return x, y
 end
@@ -66,6 +67,7 @@ local function facts_of(path, metadata, x, y, recipe)
     and x:dim() == 2 and y:dim() == 2 and x:size(2) == recipe.inputs and y:size(2) == recipe.outputs
   for _, piece in ipairs(good and facts.pieces or {}) do
     good = good and type(piece.group) == "string" and type(piece.frames) == "number" and piece.variant
+      and (piece.split == nil or SPLITS[piece.split])
     frames = frames + (good and piece.frames or 0)
   end
   if not good or x:size(1) ~= frames or y:size(1) ~= frames then
@@ -97,24 +99,24 @@ local function divide(pieces, c)
   return split
 end
 
--- A data set of the windows that begin at the frames `starts` (from 0).
-local function windows(x, y, starts, ids, length)
-  local function part(all, list)
-    if length == 1 then return all:index_select(1, lt.tensor(list, "i64")) end
+-- A data set of windows {piece, at = its frame, from 0} of so many frames.
+local function windows(x, y, list, length)
+  local function part(all, firsts)
+    if length == 1 then return all:index_select(1, lt.tensor(firsts, "i64")) end
     local frames = {}
-    for _, first in ipairs(list) do
+    for _, first in ipairs(firsts) do
       for k = 0, length - 1 do frames[#frames + 1] = first + k end
     end
-    return all:index_select(1, lt.tensor(frames, "i64")):view(#list, length, all:size(2))
+    return all:index_select(1, lt.tensor(frames, "i64")):view(#firsts, length, all:size(2))
   end
-  local function bulk(list)
+  local function bulk(positions)
     local firsts = {}
-    for k, i in ipairs(list) do firsts[k] = starts[i] end
+    for k, i in ipairs(positions) do firsts[k] = list[i].piece.first + list[i].at end
     return { x = part(x, firsts), y = part(y, firsts) }
   end
   return dataset.new {
-    count = #starts,
-    name = function(i) return ids[i] end,
+    count = #list,
+    name = function(i) return ("%s, frame %d"):format(list[i].piece.id, list[i].at) end,
     bulk = bulk,
     read = function(i)
       local one = bulk { i }
@@ -123,21 +125,24 @@ local function windows(x, y, starts, ids, length)
   }
 end
 
--- Begins of windows: in training `recipe.hop` frames apart, else side by side.
-local function starts_of(pieces, split, recipe)
-  local starts = { train = {}, valid = {}, test = {} }
-  local ids, counts, first = { train = {}, valid = {}, test = {} }, { train = 0, valid = 0, test = 0 }, 0
+-- The windows of each split, in training `recipe.hop` frames apart, else side by side; the number of pieces
+-- in each; and the training split's frames. Gives pieces their first frame, from 0.
+local function windows_of(pieces, split, recipe)
+  local parts, counts = { train = {}, valid = {}, test = {} }, { train = 0, valid = 0, test = 0 }
+  local training, first = {}, 0
   for _, piece in ipairs(pieces) do
     local name = split[piece.group]
-    local hop = name == "train" and recipe.hop or recipe.window
+    local train = name == "train"
     if piece.variant == 0 then counts[name] = counts[name] + 1 end
-    for at = 0, (piece.variant == 0 or name == "train") and piece.frames - recipe.window or -1, hop do
-      table.insert(starts[name], first + at)
-      table.insert(ids[name], ("%s, frame %d"):format(piece.id, at))
+    if train or piece.variant == 0 then
+      for at = 0, piece.frames - recipe.window, train and recipe.hop or recipe.window do
+        table.insert(parts[name], { piece = piece, at = at })
+      end
     end
-    first = first + piece.frames
+    for k = 0, train and piece.frames - 1 or -1 do training[#training + 1] = first + k end
+    piece.first, first = first, first + piece.frames
   end
-  return starts, ids, counts
+  return parts, counts, training
 end
 
 --- The data sets of a model: train, valid and test; and facts, which its checkpoints keep: the training
@@ -150,32 +155,24 @@ function data.sets(recipe, c, known)
       path, c.datasets_dir)
   end
   local tensors, metadata = lt.safetensors.load(path)
-  local facts = facts_of(path, metadata, tensors.x, tensors.y, recipe)
-  local split, first = divide(facts.pieces, c), 0
-  local starts, ids, counts = starts_of(facts.pieces, split, recipe)
-  if #starts.train == 0 or #starts.valid == 0 then
+  local facts, x, y = facts_of(path, metadata, tensors.x, tensors.y, recipe), tensors.x, tensors.y
+  local parts, counts, training = windows_of(facts.pieces, divide(facts.pieces, c), recipe)
+  if not known and (#parts.train == 0 or #parts.valid == 0) then
     failure.raise("data", "%s: %d pieces are too few to train on some and to validate on others", path,
       #facts.pieces)
   end
-  local sets = {}
+  local sets = { facts = { pieces = counts, synthetic = facts.synthetic } }
   lt.scope(function()
-    local frames = {}
-    for _, piece in ipairs(facts.pieces) do
-      local last = first + piece.frames
-      for k = split[piece.group] == "train" and first or last, last - 1 do frames[#frames + 1] = k end
-      first = last
+    local normalizer = known and known.normalizer and lt.data.normalizer.from(known.normalizer)
+    if not known then
+      local index = lt.tensor(training, "i64")
+      sets.facts.mean_target = y:index_select(1, index):mean(1):tolist()
+      normalizer = recipe.normalizer and lt.data.normalizer(recipe.normalizer):fit(x:index_select(1, index))
+      sets.facts.normalizer = normalizer and normalizer:state()
     end
-    local index, x, y = lt.tensor(frames, "i64"), tensors.x, tensors.y
-    sets.facts = { mean_target = y:index_select(1, index):mean(1):tolist(), pieces = counts,
-      synthetic = facts.synthetic }
-    if recipe.normalizer then
-      local normalizer = known and lt.data.normalizer.from(known.normalizer)
-        or lt.data.normalizer(recipe.normalizer):fit(x:index_select(1, index))
-      x, sets.facts.normalizer = normalizer:transform(x), normalizer:state()
-    end
-    x, y = lt.keep(x), lt.keep(y)
-    for name, list in pairs(starts) do sets[name] = windows(x, y, list, ids[name], recipe.window) end
+    x, y = lt.keep(normalizer and normalizer:transform(x) or x), lt.keep(y)
   end)
+  for name, list in pairs(parts) do sets[name] = windows(x, y, list, recipe.window) end
   return sets
 end
 

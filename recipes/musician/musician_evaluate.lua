@@ -98,29 +98,31 @@ end
 
 -- Milliseconds of a call: mean and percentiles over some runs.
 local function latency(model, x, runs)
-  local times = {}
-  for i = 1, runs + math.ceil(runs / 10) do
+  local times, sum = {}, 0
+  for i = 1 - math.ceil(runs / 10), runs do                            -- up to 0 it warms up
     local started = lt.time()
     lt.scope(lt.no_grad, model, x)
-    times[i] = (lt.time() - started) * 1000
+    if i > 0 then times[i] = (lt.time() - started) * 1000 end
   end
-  times = { unpack(times, math.ceil(runs / 10) + 1) }
   table.sort(times)
-  local sum = 0
   for _, time in ipairs(times) do sum = sum + time end
   local function percentile(p) return times[math.max(1, math.ceil(p / 100 * #times))] end
   return { average_ms = sum / #times, p50_ms = percentile(50), p95_ms = percentile(95),
     p99_ms = percentile(99) }
 end
 
--- Of one frame, which is what a plugin asks for at a time, and of a batch of single frames.
+-- Of one frame on one thread, which is what a plugin asks for at a time, and of a batch of frames on all.
 local function latencies(one, c)
-  local source, result = one.recipe.source, {}
-  for _, size in ipairs { 1, c.batch_size } do
-    local shape = source.window > 1 and { size, 1, source.inputs } or { size, source.inputs }
-    result[size == 1 and "single" or "batch"] = latency(one.model, lt.randn(shape), c.latency_runs)
+  local source, C = one.recipe.source, lt.core.C
+  local function run(frames)
+    local shape = source.window > 1 and { frames, 1, source.inputs } or { frames, source.inputs }
+    return latency(one.model, lt.randn(shape), c.latency_runs)
   end
-  return result
+  local threads = C.lt_threads()
+  C.lt_set_threads(1)
+  local single = run(1)
+  C.lt_set_threads(threads)
+  return { single = single, batch = run(c.batch_size), batch_size = c.batch_size, batch_threads = threads }
 end
 
 -- ---- results ------------------------------------------------------------------------------------
@@ -129,15 +131,15 @@ end
 -- @param title says what was measured on
 function evaluation.table(results, title)
   local lines = { title,
-    "model          loss   of mean   ratio    RMSE      R2  cosine   pieces  samples   ms one ms batch" }
+    "model          loss   of mean   ratio    RMSE      R2  cosine   pieces  samples   p50 ms p50 batch" }
   for _, name in ipairs(prepare.models) do
     local r = results[name]
     if r then
       local l = r.latency
-      lines[#lines + 1] = ("%-9s %9.5f %9.5f %7.3f %7.4f %7.3f %7.3f %8d %8d %8s %8s%s"):format(name, r.loss,
+      lines[#lines + 1] = ("%-9s %9.5f %9.5f %7.3f %7.4f %7.3f %7.3f %8d %8d %8s %9s%s"):format(name, r.loss,
         r.mean_predictor_loss, r.loss / r.mean_predictor_loss, r.rmse, r.r2, r.cosine_similarity, r.pieces,
-        r.samples, l and ("%.3f"):format(l.single.average_ms) or "",
-        l and ("%.3f"):format(l.batch.average_ms) or "",
+        r.samples, l and ("%.3f"):format(l.single.p50_ms) or "",
+        l and ("%.3f"):format(l.batch.p50_ms) or "",
         r.synthetic > 0 and "  SYNTHETIC" or "")
     end
   end

@@ -50,7 +50,7 @@ describe("the answer", function()
   end)
 
   it("has what stands behind the other commands", function()
-    assert.are.same({ check = true, validate = true }, (answers("data", "")))
+    assert.are.same({ list = true, get = true, check = true, validate = true }, (answers("data", "")))
     assert.equal(":files", select(2, answers("data", "check", "")))
     assert.equal(":files", select(2, answers("info", "a", "b")))
     assert.are.same({ bash = true, zsh = true, fish = true }, (answers("completion", "")))
