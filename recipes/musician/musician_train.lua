@@ -15,7 +15,7 @@ local train = {}
 train.config = {
   output = config.string("trained", "folder of the trained models"),
   synthetic = config.flag(false, "learn from made-up music in OUTPUT/synthetic"),
-  resume = config.flag(false, "go on where training in this folder was stopped"),
+  resume = config.flag(false, "go on, with the same settings, where training in this folder was stopped"),
   report = config.flag(true, "draw plots and write a report for each model"),
 }
 for name, field in pairs(prepare.config) do train.config[name] = field end
