@@ -77,10 +77,10 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
   {
     name = "data",
     usage = {
-      { "list", "data sets of music that recipes know, and their licences" },
-      { "get NAME [--out DIR]", "download one, where its licence allows, or tell how to get it" },
       { "check FILE...", "read all of an HDF5 file, in a process of its own" },
       { "validate PATH...", "what is wrong with sound and MIDI files: silence, clipping, no notes" },
+      { "list", "data sets of music that recipes know, and their licences" },
+      { "get NAME [--out DIR]", "download one, where its licence allows, or tell how to get it" },
     },
     help = [[
 `check` reads all of an HDF5 file: every group, attribute and chunk. It does so in a process of its own,
