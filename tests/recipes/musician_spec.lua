@@ -344,6 +344,40 @@ describe("splits", function()
   end)
 end)
 
+-- ---- rendering ----------------------------------------------------------------------------------
+
+describe("MIDI files with moods", function()
+  it("are rendered as far as they are heard, once, and read in variants", function()
+    if not lt.synth.program() then return pending "fluidsynth is not installed" end
+    local root = fs.mkdir(fs.join(folder, "labelled"))
+    local notes = {}
+    for k = 0, 59 do notes[k + 1] = { start = k / 2, stop = k / 2 + 0.4, pitch = 60 + k % 12 } end
+    lt.midi.write(fs.join(root, "long.mid"), { notes = notes,
+      tempos = { { time = 0, bpm = 120 }, { time = 25, bpm = 60 } } })
+    lt.midi.write(fs.join(root, "none.mid"), { notes = {} })
+    fs.write(fs.join(root, "labels.csv"), "midi,valence,arousal\nlong.mid,1,-1\nnone.mid,0,0\n")
+    local function prepared()
+      local result = done("prepare", "--datasets-dir", root, "--models", "emotion", "--seconds", "20",
+        "--max-skipped", "0.5")
+      assert.is_truthy(result.err:find("none.mid: MIDI file without notes", 1, true), result.err)
+      local audio = fs.find(fs.join(root, "prepared/audio"), "%.flac$")
+      assert.equal(1, #audio)
+      assert.is_true(lt.audio.info(audio[1]).duration < 25)
+      return fs.stat(audio[1]).modified
+    end
+    local before = prepared()
+    assert.equal(before, prepared())
+    local tensors, metadata = lt.safetensors.load(data.path(root, "emotion"))
+    local pieces = lt.json.decode(metadata.musician).pieces
+    assert.equal(5, #pieces)
+    assert.equal(39, pieces[1].frames)                                 -- 20 s of 22 columns of 512 samples
+    local first, second = tensors.x:narrow(1, 1, 30), tensors.x:narrow(1, 40, 30)
+    assert.is_true((first - second):abs():mean():item() > 0.5)         -- another key and speed
+    local code = mood.code({ valence = 1, arousal = -1 }, 64)
+    for i = 1, 64 do assert.is_near(code[i], tensors.y[100][i]:item(), 1e-6) end
+  end)
+end)
+
 -- ---- commands -----------------------------------------------------------------------------------
 
 describe("luatrain run musician", function()
