@@ -64,7 +64,7 @@ function train.run(c, context)
   local places = places_of(recipes, c)
   if c.synthetic then
     c.datasets_dir = fs.join(c.output, "synthetic")
-    fs.remove_tree(c.datasets_dir)
+    fs.remove_tree(fs.join(c.datasets_dir, "prepared"))
     made.write(c.datasets_dir, names, 60, c.seed)
   end
   prepare_missing(recipes, c, line)
