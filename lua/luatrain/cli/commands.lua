@@ -84,10 +84,9 @@ train, evaluate, export and info, and may have its own; `luatrain run RECIPE --h
     },
     help = [[
 `check` reads all of an HDF5 file: every group, attribute and chunk. It does so in a process of its own,
-  because
-HDF5's library crashes on some damaged files. A file that is damaged, leads outside itself (external
-links, virtual data sets) or needs filters that are not there is an error (exit code 4). Do this with
-files that come from elsewhere, before training with them.
+because HDF5's library crashes on some damaged files. A file that is damaged, leads outside itself
+(external links, virtual data sets) or needs filters that are not there is an error (exit code 4). Do this
+with files that come from elsewhere, before training with them.
 `validate` reads sound and MIDI files, or all below a folder, and tells what cannot be read, holds samples
 that are no numbers, is silent, clipped, damaged or without notes (exit code 4).
 `get` downloads with curl into the folder datasets or --out DIR; called again after it was broken off it
