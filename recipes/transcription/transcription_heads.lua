@@ -5,8 +5,9 @@
 --     model(c, facts)          the model
 --     step(model, batch, c)    loss and metrics
 --     validate(model, loader, c)   scores of whole notes (may be missing)
---     notes(model, path, c)    the notes of a sound file of any length, in constant memory; with
---                              c.num_return_sequences more such lists follow, each less likely
+--     notes(model, path, c, count)
+--                              the notes of a sound file of any length, in constant memory; where count (1) is
+--                              more, further such lists follow, each less likely
 
 local failure = require "luatrain.failure"
 local FramesModel = require "transcription_frames"

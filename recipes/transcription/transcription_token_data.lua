@@ -53,12 +53,12 @@ end
 -- Seconds that windows have in common when a recording is transcribed, and windows at a time.
 local OVERLAP, BATCH = 0.5, 8
 
---- The notes of a sound file, and with num_return_sequences the next likely ones of every window.
+--- The notes of a sound file, and where `count` (1) is more, the next likely ones of every window.
 -- @param c max_tokens, strategy and its settings
-function token_data.notes(model, path, c)
+function token_data.notes(model, path, c, count)
   local codec, info = model._codec, lt.audio.info(path)
   local ranks, starts = {}, {}
-  for rank = 1, c.num_return_sequences or 1 do ranks[rank] = {} end
+  for rank = 1, count or 1 do ranks[rank] = {} end
   local options = { strategy = c.strategy, max_length = c.max_tokens, beam_size = c.beam_size,
     length_penalty = c.length_penalty, temperature = c.temperature, top_k = c.top_k, top_p = c.top_p,
     num_return_sequences = #ranks }

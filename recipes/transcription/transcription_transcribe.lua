@@ -77,7 +77,7 @@ function transcribe.run(c, context, heads)
   local info, started = lt.audio.info(song), lt.time()
   local midi = c.midi
   if midi == "" and c.output == "" then midi = fs.join(fs.dirname(song), fs.stem(song) .. ".mid") end
-  local all = { heads[c.head].notes(context:model(), song, c) }
+  local all = { heads[c.head].notes(context:model(), song, c, c.num_return_sequences) }
   local found = table.remove(all, 1)
   if midi ~= "" then notes.write_midi(midi, found) end
   if c.output ~= "" then write_json(c.output, song, found, all, info.duration, c) end

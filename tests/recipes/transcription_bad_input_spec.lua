@@ -110,6 +110,15 @@ describe("a recording", function()
     refused("give more beams", "transcribe", path, "--checkpoint", runs.tokens, "--strategy", "beam",
       "--num-return-sequences", "7")
   end)
+
+  it("of a data set is measured with either head", function()
+    for head, path in pairs(runs) do
+      local out = fs.join(folder, "measured-" .. head)
+      local result = run("evaluate", "--checkpoint", path, "--data", data, "--out", out, "--split", "val")
+      assert.equal(0, result.code, result.output)
+      assert.is_true(fs.is_file(fs.join(out, "index.html")), table.concat(fs.list(out), " "))
+    end
+  end)
 end)
 
 describe("a MIDI file without notes", function()
