@@ -303,3 +303,14 @@ describe("numbers below 1.2e-38", function()
     assert.are.equal(1e-310, tiny * 1e-10)
   end)
 end)
+
+describe("an op", function()
+  it("returns as many values with a tape as without one", function()
+    local x = lt.randn(3, 3)
+    local recorded = x:clone():set_requires_grad()
+    for _, t in ipairs { x, recorded } do
+      assert.are.equal(1, select("#", t:sum()))
+      assert.are.equal(2, select("#", t:max(1)))
+    end
+  end)
+end)

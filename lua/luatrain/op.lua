@@ -116,8 +116,15 @@ local function record(saved, y)
   end
 end
 
+-- As many values as there are.
+local function outputs(y1, y2, y3)
+  if y3 then return y1, y2, y3 end
+  if y2 then return y1, y2 end
+  return y1
+end
+
 local source = [[
-local state, forward, name, convert, C, record, backward, fixed, new_table = ...
+local state, forward, name, convert, C, record, backward, fixed, new_table, outputs = ...
 return function(ARGS)
   CONVERT
   if state.enabled() and (NEEDS) then
@@ -134,7 +141,7 @@ return function(ARGS)
       if y2 then record(saved, y2) end
       if y3 then record(saved, y3) end
     end
-    return y1, y2, y3
+    return outputs(y1, y2, y3)
   end
   return forward(fixed, ARGS)
 end
@@ -192,7 +199,7 @@ local function vararg_wrapper(def, convert, backward)
       if y2 then record(saved, y2) end
       if y3 then record(saved, y3) end
     end
-    return y1, y2, y3
+    return outputs(y1, y2, y3)
   end
 end
 
@@ -216,7 +223,7 @@ function op.define(def)
   if info.isvararg or info.nparams < 2 then return vararg_wrapper(def, convert, backward) end
   local text = wrapper_source(info.nparams - 1, convert ~= nil)
   return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert, C,
-    record, backward, black_hole, new_table)
+    record, backward, black_hole, new_table, outputs)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------

@@ -6,8 +6,8 @@
 --     step(model, batch, c)    loss and metrics
 --     validate(model, loader, c)   scores of whole notes (may be missing)
 --     notes(model, path, c, count)
---                              the notes of a sound file of any length, in constant memory; where count (1) is
---                              more, further such lists follow, each less likely
+--                              the notes of a sound file of any length, in constant memory; where count (1)
+--                              is more, further such lists follow, each less likely
 
 local failure = require "luatrain.failure"
 local FramesModel = require "transcription_frames"

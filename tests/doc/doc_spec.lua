@@ -150,6 +150,7 @@ describe("help", function()
 
   it("names the nearest of what it does not know", function()
     refuses("lt.conv2", "nothing is called 'lt.conv2'", "did you mean lt.conv2d?")
+    refuses("lt.stft", "did you mean lt.audio.stft?")
     refuses("Linaer", "did you mean lt.nn.Linear?")
     refuses("lt.audio.log_mell", "did you mean lt.audio.log_mel?")
     refuses("lt_cnv", "did you mean lt_conv?")

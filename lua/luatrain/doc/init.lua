@@ -118,7 +118,7 @@ function doc.names()
   return list
 end
 
--- "; did you mean lt.conv2d?": whole names, then the last parts alone.
+-- "; did you mean lt.conv2d?": what has the same last part, else whole names, then the last parts alone.
 local function near(name)
   local whole, lasts, full = doc.names(), {}, {}
   local found = core.nearest(name, whole)
@@ -129,6 +129,7 @@ local function near(name)
     end
   end
   local key = name:match "([%w_]+)$" or name
+  found = full[key] or found
   local last = #key > 3 and core.nearest(key, lasts)
   found = found or last and not name:find "^lt_" and full[last]
   return found and ("; did you mean %s?"):format(found) or "; help() lists the modules"
