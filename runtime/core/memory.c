@@ -3,8 +3,9 @@
 // Blocks keep a 64-byte header in front of the data. Sizes are rounded to classes (four to a power
 // of two, pages above 1 MiB), and a freed block waits in its class's list for the next of that
 // size: a training step asks for the same sizes again and again. Large blocks ask for huge pages.
-// Where the sizes change from step to step (sequences of any length), those unused the longest are
-// given back, so that all blocks together stay near what was once in use at a time.
+// Where the sizes change from step to step (sequences of any length), all blocks together stay near
+// what was once in use at a time: larger blocks are cut, and joined again when both parts are free;
+// where none can be cut, those unused the longest are given back.
 #include "core/internal.h"
 
 #include <pthread.h>
@@ -23,7 +24,8 @@ typedef struct block {
     int32_t magic;
     int32_t in_use;
     int64_t freed;   // the turn in which it was freed last
-    char pad[24];
+    struct block *before, *after;  // neighbours, where it was cut from a larger one
+    char pad[8];
 } block;
 _Static_assert(sizeof(block) == LT_ALIGN, "the header keeps data aligned");
 
@@ -57,6 +59,65 @@ static block *take_large(int64_t bytes)
     return NULL;
 }
 
+static void put_large(block *b)
+{
+    block **at = &large_free;
+    while (*at && (*at)->size < b->size) at = &(*at)->next;
+    b->next = *at;
+    *at = b;
+}
+
+static void unlink_large(block *b)
+{
+    block **at = &large_free;
+    while (*at != b) at = &(*at)->next;
+    *at = b->next;
+}
+
+// Cuts `bytes` from the smallest block whose rest is still a large one.
+static block *cut_large(int64_t bytes)
+{
+    block *b = large_free;
+    while (b && b->size <= bytes + LT_ALIGN + LARGE) b = b->next;
+    if (!b) return NULL;
+    unlink_large(b);
+    block *rest = (block *)((char *)b + LT_ALIGN + bytes);
+    *rest = *b;
+    rest->size = b->size - bytes - LT_ALIGN;
+    rest->before = b;
+    if (b->after) b->after->before = rest;
+    b->after = rest;
+    b->size = bytes;
+    stats.cached -= LT_ALIGN;
+    put_large(rest);
+    return b;
+}
+
+// Makes one block of b and the one after it, both in no list.
+static void absorb(block *b)
+{
+    block *gone = b->after;
+    b->size += LT_ALIGN + gone->size;
+    b->after = gone->after;
+    if (b->after) b->after->before = b;
+    stats.cached += LT_ALIGN;
+}
+
+// Joins a free block that is in no list with its free neighbours.
+static block *join_large(block *b)
+{
+    if (b->after && !b->after->in_use) {
+        unlink_large(b->after);
+        absorb(b);
+    }
+    if (b->before && !b->before->in_use) {
+        b = b->before;
+        unlink_large(b);
+        absorb(b);
+    }
+    return b;
+}
+
 static block *map_block(int64_t capacity)
 {
     int64_t total = capacity + LT_ALIGN;
@@ -71,23 +132,38 @@ static block *map_block(int64_t capacity)
     block *b = p;
     b->size = capacity;
     b->magic = MAGIC;
+    b->before = b->after = NULL;
     return b;
 }
 
-// Gives large blocks back, those unused the longest first, until there is room for a new one: all
-// together may be half as much again as was ever in use at a time, and SPARE.
-static void make_room(int64_t bytes)
+static bool is_whole(const block *b)
+{
+    return !b->before && !b->after;
+}
+
+static void give_back(block *b)
+{
+    unlink_large(b);
+    stats.cached -= b->size;
+    free(b);
+}
+
+// All blocks together may be half as much again as was ever in use at a time, and SPARE.
+static bool has_room(int64_t bytes)
 {
     int64_t used = stats.live + bytes > most_live ? stats.live + bytes : most_live;
-    int64_t bound = used + used / 2 + SPARE;
-    while (large_free && stats.live + stats.cached + bytes > bound) {
-        block **oldest = &large_free;
-        for (block **at = &large_free; *at; at = &(*at)->next)
-            if ((*at)->freed < (*oldest)->freed) oldest = at;
-        block *b = *oldest;
-        *oldest = b->next;
-        stats.cached -= b->size;
-        free(b);
+    return stats.live + stats.cached + bytes <= used + used / 2 + SPARE;
+}
+
+// Gives large blocks back, those unused the longest first, until there is room for a new one.
+static void make_room(int64_t bytes)
+{
+    while (!has_room(bytes)) {
+        block *oldest = NULL;
+        for (block *b = large_free; b; b = b->next)
+            if (is_whole(b) && (!oldest || b->freed < oldest->freed)) oldest = b;
+        if (!oldest) break;
+        give_back(oldest);
     }
 }
 
@@ -97,14 +173,22 @@ static void trim_locked(void)
         while (small_free[i]) {
             block *b = small_free[i];
             small_free[i] = b->next;
+            stats.cached -= b->size;
             free(b);
         }
-    while (large_free) {
-        block *b = large_free;
-        large_free = b->next;
-        free(b);
+    for (block *b = large_free, *next; b; b = next) {
+        next = b->next;
+        if (is_whole(b)) give_back(b);
     }
-    stats.cached = 0;
+}
+
+static block *find_large(int64_t bytes)
+{
+    block *b = take_large(bytes);
+    if (b || has_room(bytes)) return b;
+    b = cut_large(bytes);
+    if (!b) make_room(bytes);
+    return b;
 }
 
 // What the countdown of lt_memory_fail_at and the limit say about the next allocation.
@@ -127,10 +211,9 @@ void *lt_alloc(int64_t bytes)
     block *b = NULL;
     stats.allocations++;
     if (!refused(bytes)) {
-        b = cls >= 0 ? small_free[cls] : take_large(capacity);
+        b = cls >= 0 ? small_free[cls] : find_large(capacity);
         if (b && cls >= 0) small_free[cls] = b->next;
         if (b) stats.cached -= b->size;
-        if (!b && cls < 0) make_room(capacity);
         if (!b) b = map_block(capacity);
         if (!b) {
             trim_locked();
@@ -164,16 +247,14 @@ void lt_free(void *p)
     stats.live -= b->size;
     stats.cached += b->size;
     b->in_use = 0;
-    b->freed = ++turn;
     if (b->size <= LARGE) {
         int cls = size_class(b->size, &capacity);
         b->next = small_free[cls];
         small_free[cls] = b;
     } else {
-        block **at = &large_free;
-        while (*at && (*at)->size < b->size) at = &(*at)->next;
-        b->next = *at;
-        *at = b;
+        b = join_large(b);
+        b->freed = ++turn;
+        put_large(b);
     }
     pthread_mutex_unlock(&lock);
 }

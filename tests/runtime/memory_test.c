@@ -53,6 +53,36 @@ static void blocks_of_many_sizes_are_given_back(void **state)
     assert_int_equal(stats().cached, 0);
 }
 
+// Where no more may be mapped, larger blocks are cut for smaller ones, and joined when they are free.
+static void blocks_are_cut_and_joined(void **state)
+{
+    (void)state;
+    enum { PARTS = 5, MIB = 1 << 20 };
+    lt_memory_trim();
+    int64_t before = stats().live, size[PARTS];
+    char *part[PARTS], *whole = lt_alloc(200 * MIB), *more = lt_alloc(100 * MIB);
+    lt_free(whole);
+    lt_free(more);
+    for (int i = 0; i < PARTS; i++) {
+        size[i] = (60 + 5 * i) * MIB;
+        part[i] = lt_alloc(size[i]);
+        assert_non_null(part[i]);
+        part[i][0] = part[i][size[i] - 1] = (char)i;
+    }
+    int64_t all = stats().cached + stats().live;
+    assert_true(all <= (before + 351 * MIB) * 3 / 2 + 64 * MIB);  // and not 650 MiB
+    for (int i = 0; i < PARTS; i++) {
+        int k = i * 2 % PARTS;  // in another order
+        assert_true(part[k][0] == k && part[k][size[k] - 1] == k);
+        lt_free(part[k]);
+    }
+    whole = lt_alloc(200 * MIB);
+    assert_true(stats().cached + stats().live <= all + LT_ALIGN * PARTS);
+    lt_free(whole);
+    lt_memory_trim();
+    assert_int_equal(stats().cached, 0);
+}
+
 static void zero_bytes_and_null_are_fine(void **state)
 {
     (void)state;
@@ -112,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_reused),
         cmocka_unit_test(blocks_of_many_sizes_are_given_back),
+        cmocka_unit_test(blocks_are_cut_and_joined),
         cmocka_unit_test(zero_bytes_and_null_are_fine),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(the_nth_allocation_fails),
