@@ -64,7 +64,7 @@ recipe.config = {
   epoch_windows = config.integer(4000,
     "frames: windows an epoch, at most, at random places; 0: as many as fit",
     { min = 0 }),
-  valid_windows = config.integer(200, "frames: windows to validate on, at most; 0: all", { min = 0 }),
+  valid_windows = config.integer(200, "windows to validate on, at most; 0: all", { min = 0 }),
   frame_weight = config.number(0.5, "frames: weight of the frames' loss", { min = 0 }),
   offset_weight = config.number(0.5, "frames: weight of the offsets' loss", { min = 0 }),
   velocity_weight = config.number(5, "frames: weight of the velocities' loss", { min = 0 }),
@@ -83,9 +83,11 @@ recipe.config = {
 
   codec = config.choice("events", { "events", "pitches" }, "tokens: what they say"),
   window = config.number(4, "tokens: seconds of a window", { min = 0.5, max = 10 }),
-  encoder = config.string("small", "tokens: small, base, or a safetensors file with the weights of an Audio "
-    .. "Spectrogram Transformer of base size",
+  encoder = config.string("small", "tokens: an Audio Spectrogram Transformer (small, base, or a safetensors "
+    .. "file with the weights of one of base size), or the frame-wise model (frames)",
     { alias = { "encoder_name", "ast_model_name", "model.encoder_name" } }),
+  frames_checkpoint = config.string("", "tokens with encoder frames: run or checkpoint of the frames head, "
+    .. "whose weights the encoder begins with"),
   n_mels = config.integer(128, "tokens: mel bands that the encoder hears", { min = 16, max = 512 }),
   freeze_encoder = config.flag(false, "tokens: keep the encoder as it is",
     { alias = "model.freeze_encoder" }),

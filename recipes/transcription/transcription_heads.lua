@@ -39,44 +39,47 @@ heads.frames = {
 
 local function codec_of(c) return tokens.codec(c.codec, { seconds = c.window }) end
 
--- Sizes of the encoder by name; the rest is nn.ast's own, which is Hugging Face's base.
-local ENCODERS = { small = {}, base = { hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12,
+-- Sizes of the Audio Spectrogram Transformer by name; the rest is nn.ast's own, Hugging Face's base.
+local SIZES = { small = {}, base = { hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12,
   intermediate_size = 3072, frequency_stride = 10, time_stride = 10 } }
 
-local function encoder_of(c)
-  local known = ENCODERS[c.encoder]
-  if known then return known end
+-- The ear of transcription_ears.lua that the setting `encoder` names, its sizes, and the file of its weights.
+local function ear_of(c)
+  if c.encoder == "frames" then
+    return "frames", c.frames, c.frames_checkpoint ~= "" and c.frames_checkpoint
+  end
+  if SIZES[c.encoder] then return "ast", SIZES[c.encoder] end
   if not lt.fs.is_file(c.encoder) then
     failure.raise("config",
-      "encoder '%s': neither small nor base nor a file; download the weights of an Audio Spectrogram "
-      .. "Transformer (model.safetensors) and give their path", c.encoder)
+      "encoder '%s': none of small, base and frames, nor a file; download the weights of an Audio "
+      .. "Spectrogram Transformer (model.safetensors) and give their path", c.encoder)
   end
-  return ENCODERS.base, c.encoder
+  return "ast", SIZES.base, c.encoder
 end
 
 heads.tokens = {
   learning_rate = 5e-4,
   sets = function(c)
-    local codec = codec_of(c)
+    local codec, ear = codec_of(c), ear_of(c)
     return {
-      train = token_data.set(c.manifest_dir, "train", codec, c, true),
-      valid = token_data.set(c.manifest_dir, "val", codec, c, false),
+      train = token_data.set(c.manifest_dir, "train", codec, ear, c, true),
+      valid = token_data.set(c.manifest_dir, "val", codec, ear, c, false),
     }
   end,
   -- facts: of a checkpoint, whose weights replace the pretrained ones
   model = function(c, facts)
-    local sizes, pretrained = encoder_of(c)
+    local ear, sizes, pretrained = ear_of(c)
     local model = Seq2seq(codec_of(c), { hidden_size = c.hidden_size,
       num_decoder_layers = c.num_decoder_layers, num_attention_heads = c.num_attention_heads,
       intermediate_size = c.intermediate_size, dropout = c.dropout, max_tokens = c.max_tokens,
-      n_mels = c.n_mels, encoder = sizes })
+      ear = ear, n_mels = c.n_mels, encoder = sizes })
     if pretrained and not (facts and facts.epoch) then model:load_pretrained(pretrained) end
     if c.freeze_encoder then model:freeze_encoder() end
     return model
   end,
   step = function(model, batch)
     local input, target = model:trim(batch.input, batch.target)
-    local scores = model(model:pictures(batch.sound), input)
+    local scores = model(model:pictures(batch.heard), input)
     return model:loss(scores, target), { accuracy = model:accuracy(scores, target) }
   end,
   notes = token_data.notes,

@@ -1,11 +1,15 @@
--- The encoder-decoder: a picture of a window of sound in, the tokens of transcription_tokens.lua out.
+-- The encoder-decoder: a window of sound in, the tokens of transcription_tokens.lua out.
 --
---     pictures (B, frames, mels)  lt.audio.ast_features of a window, 16 kHz, a frame every 10 ms
---     encoder  (B, n, E)          Audio Spectrogram Transformer, n patches and two special tokens
---     project  (B, n, d)          to the decoder's width
---     decoder  (B, T, d)          embedded tokens with sines and cosines of their positions; causal
---                                 self-attention, attention to the encoder's result; norms come first
+--     pictures                    what the encoder hears of the window, transcription_ears.lua
+--     encoder  (B, n, E)          an Audio Spectrogram Transformer, or the frame-wise model
+--     project  (B, n, d)          to the decoder's width, and each row's time in the window
+--     decoder  (B, T, d)          embedded tokens with their positions and times; causal self-attention,
+--                                 attention to the encoder's result; norms come first
 --     output   (B, T, vocabulary) scores of the next token
+--
+-- Positions and times are sines and cosines. Times go through one matrix (`place`) on both sides: a token's
+-- is the last time that was said, a row's is its own, and the attention between them begins as their product.
+-- So the decoder looks where it has come to from the first step on, which otherwise takes long to be found.
 --
 -- Decided where the documents disagree: the decoder is 256 wide with 4 layers, as the model's document has it
 -- (the pipeline's 768 and 6 are settings); a window of 10 s is 998 frames for its encoder, and pretrained
@@ -14,60 +18,70 @@
 --
 -- A frozen encoder runs without a tape: nothing is computed backward through it.
 
+local ears = require "transcription_ears"
 local failure = require "luatrain.failure"
 local options = require "luatrain.options"
 local nn = lt.nn
 
 local Seq2seq = nn.class "TranscriptionSeq2seq"
-Seq2seq.fields = { "encoder", "project", "embedding", "decoder", "output" }
-
-local SAMPLE_RATE = 16000
-
--- Of a window: 25 ms every 10 ms.
-local function frames_of(seconds)
-  return math.floor((seconds * SAMPLE_RATE - 400) / 160) + 1
-end
+Seq2seq.fields = { "encoder", "project", "place", "embedding", "decoder", "output" }
 
 local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8,
-  intermediate_size = 1024, dropout = 0.1, max_tokens = 512, n_mels = 128,
+  intermediate_size = 1024, dropout = 0.1, max_tokens = 512, ear = "ast", n_mels = 128,
   encoder = {} }
 
--- A small Audio Spectrogram Transformer; each of its defaults may be changed, and Hugging Face's sizes are
--- {hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12, intermediate_size = 3072,
--- frequency_stride = 10, time_stride = 10}.
-local ENCODER = { hidden_size = 256, num_hidden_layers = 4, num_attention_heads = 8, intermediate_size = 1024,
-  frequency_stride = 16, time_stride = 12 }
+-- Times are told apart to this many seconds.
+local MOMENT = 0.01
+
+-- A decoder's layers begin as copies of one: each gets weights of its own. Queries and keys of the attention
+-- to the encoder begin the same (Trockman and Kolter 2023), and times outweigh the rest on both sides, so that
+-- each token begins by looking at the rows near its time.
+local function initialize(self, d)
+  for _, p in ipairs(self.decoder:parameters()) do
+    if p:dim() == 2 then nn.init.xavier_uniform_(p) end
+  end
+  nn.init.normal_(self.embedding.weight, 0, 0.25)
+  nn.init.normal_(self.project.weight, 0, 0.1)
+  nn.init.orthogonal_(self.place.weight)
+  lt.no_grad(function()
+    for i = 1, #self.decoder.layers do
+      local weight = self.decoder.layers[i].multihead_attn.in_proj_weight
+      local query = nn.init.orthogonal_(weight:narrow(1, 1, d):clone(), 2)
+      weight:narrow(1, 1, d):copy_(query)
+      weight:narrow(1, d + 1, d):copy_(query)
+    end
+  end)
+end
 
 --- codec: of transcription_tokens.lua, whose seconds are the window's.
 -- o: {hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8, intermediate_size = 1024,
--- dropout = 0.1, max_tokens = 512 (the longest sequence), n_mels = 128, encoder = options of nn.ast}
+-- dropout = 0.1, max_tokens = 512 (the longest sequence), ear = "ast" or "frames", n_mels = 128 (ast),
+-- encoder = options of nn.ast or of the frame-wise model}
 function Seq2seq:init(codec, o)
   o = options.read("Seq2seq", o, DEFAULTS)
   local d = o.hidden_size
   self._codec, self._longest = codec, o.max_tokens
-  self._frames, self._n_mels = frames_of(codec.seconds), o.n_mels
-  local encoder = { max_length = self._frames, num_mel_bins = o.n_mels }
-  for _, sizes in ipairs { ENCODER, o.encoder } do
-    for name, value in pairs(sizes) do encoder[name] = value end
-  end
-  self.encoder = nn.ast(encoder)
-  self.project = nn.Linear(encoder.hidden_size, d)
+  self.ear, self._ear = o.ear, ears[o.ear](codec.seconds, o)
+  self.encoder = self._ear.encoder
+  self.project = nn.Linear(self._ear.width, d)
+  self.place = nn.Linear(d, d, { bias = false })
   self.embedding = nn.Embedding(codec.vocabulary, d)
-  self._positions = nn.sinusoid_table(o.max_tokens, d)
+  self._positions = nn.sinusoid_table(o.max_tokens, d) * 0.25
+  self._moments = nn.sinusoid_table(math.ceil(codec.seconds / MOMENT) + 1, d, 0, 1, 1000)
+  self._times = lt.tensor(self._ear.times, "f32") * (1 / MOMENT)
+  self._times = (self._times + 0.5):to "i64"
   self.dropout = nn.Dropout(o.dropout)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,
       norm_first = true }), o.num_decoder_layers, nn.LayerNorm(d))
-  -- a stack's layers begin as copies of one: give each weights of its own
-  for _, p in ipairs(self.decoder:parameters()) do
-    if p:dim() == 2 then nn.init.xavier_uniform_(p) end
-  end
   self.output = nn.Linear(d, codec.vocabulary)
+  initialize(self, d)
 end
 
---- The encoder's weights from a safetensors file with Hugging Face's names.
+--- The encoder's weights from a file: a safetensors file with Hugging Face's names, or a checkpoint of the
+-- frame-wise model.
 function Seq2seq:load_pretrained(path, given)
-  self.encoder:load_pretrained(path, given)
+  self._ear.load(path, given)
   return self
 end
 
@@ -83,28 +97,43 @@ function Seq2seq:count_parameters()
   return { total = total, trainable = trainable, frozen = total - trainable }
 end
 
---- What the encoder takes: (B, frames, mels) of sound (B, samples) at 16 kHz; what is shorter than the window
--- ends in silence.
-function Seq2seq:pictures(sound)
-  local missing = math.ceil(self._codec.seconds * SAMPLE_RATE) - sound:size(2)
-  if missing > 0 then sound = lt.pad(sound, { 0, missing }) end
-  return lt.audio.ast_features(sound, { max_length = self._frames, n_mels = self._n_mels })
-end
+--- What the encoder takes, of a batch of what transcription_ears.lua reads: sound (B, samples) at 16 kHz,
+-- which ends in silence where it is shorter than the window, or levels (B, rows, bands * 2).
+function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
---- (B, n, d) of pictures (B, frames, mels).
+--- (B, n, d) of pictures.
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
     self.encoder:eval()
-    x = lt.no_grad(self.encoder.forward, self.encoder, pictures)
+    x = lt.no_grad(self._ear.run, pictures)
   else
-    x = self.encoder(pictures)
+    x = self._ear.run(pictures)
   end
-  return self.project(x)
+  return self.project(x) + self.place(self._moments:index_select(1, self._times))
+end
+
+-- Embedded tokens (B, T) without their positions: what each says, and the time that it says it of.
+local function embed(self, tokens, clock, places)
+  return self.embedding(tokens) + lt.embedding(clock, places)
+end
+
+-- Times (B, T) of tokens (B, T), see the codec's `moment`.
+local function clock_of(codec, tokens)
+  local clock, length = lt.zeros(tokens:size(), "i64"), tokens:size(2)
+  local from, to = tokens:contiguous():data(), clock:data()
+  for first = 0, tokens:numel() - 1, length do
+    local moment = 0
+    for i = first, first + length - 1 do
+      moment = codec:moment(tonumber(from[i]), moment)
+      to[i] = moment
+    end
+  end
+  return clock
 end
 
 --- Scores of what follows each token, with teacher forcing.
--- @param pictures (B, frames, mels)
+-- @param pictures of B windows
 -- @param tokens (B, T) i64, beginning with bos
 -- @return (B, T, vocabulary)
 function Seq2seq:forward(pictures, tokens)
@@ -114,8 +143,9 @@ function Seq2seq:forward(pictures, tokens)
       self._longest)
   end
   local memory = self:encode(pictures)
-  local x = self.dropout(self.embedding(tokens) + self._positions:narrow(1, 1, length))
-  return self.output(self.decoder(x, memory, { tgt_is_causal = true }))
+  local x = embed(self, tokens, clock_of(self._codec, tokens), self.place(self._moments))
+  x = x + self._positions:narrow(1, 1, length)
+  return self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
 end
 
 --- Tokens (B, n) and targets (B, n) of a batch without the padding that all its rows have.
@@ -139,22 +169,33 @@ end
 
 -- ---- decoding -----------------------------------------------------------------------------------
 
---- What lt.decode needs of pictures: the encoder's result and a cache, a row each.
+--- What lt.decode needs of pictures: the encoder's result, a cache and the time that each row has come to.
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
-  local memory = lt.no_grad(self.encode, self, pictures)
-  return { cache = nn.decoder_cache(self.decoder, memory, { embedding = self.embedding,
-    positions = self._positions, output = self.output, max_length = self._longest,
-    precision = given and given.precision }) }
+  return lt.no_grad(function()
+    local moments = {}
+    for row = 1, pictures:size(1) do moments[row] = 0 end
+    return { moments = moments, places = self.place(self._moments),
+      cache = nn.decoder_cache(self.decoder, self:encode(pictures), { positions = self._positions,
+        output = self.output, max_length = self._longest, precision = given and given.precision }) }
+  end)
 end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
-function Seq2seq.step(_, tokens, state)
-  return state.cache:step(tokens)
+function Seq2seq:step(tokens, state)
+  for row, token in ipairs(tokens:tolist()) do
+    state.moments[row] = self._codec:moment(token, state.moments[row])
+  end
+  return state.cache:step(embed(self, tokens, lt.tensor(state.moments, "i64"), state.places))
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.
-function Seq2seq.reorder(_, state, rows) state.cache:reorder(rows) end
+function Seq2seq.reorder(_, state, rows)
+  state.cache:reorder(rows)
+  local before = state.moments
+  state.moments = {}
+  for k, row in ipairs(rows) do state.moments[k] = before[row] end
+end
 
 -- The options of lt.decode for those of generate.
 local function decode_options(self, strategy, o)

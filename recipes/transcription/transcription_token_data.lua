@@ -1,24 +1,13 @@
 -- Data of the encoder-decoder: windows of sound with the tokens of their notes; and from a recording of any
 -- length back to notes.
 
+local bands = require "transcription_bands"
+local ears = require "transcription_ears"
 local manifest = require "transcription_manifest"
 local notes = require "transcription_notes"
+local windows = require "transcription_windows"
 
 local token_data = {}
-
-local SAMPLE_RATE = 16000
-
--- Samples (n) of a sound file from a time on, silence behind its end.
-local function sound(path, info, start, seconds)
-  local wanted = math.floor(seconds * SAMPLE_RATE + 0.5)
-  local scale = info.sample_rate / SAMPLE_RATE
-  local offset, frames = math.floor(start * info.sample_rate + 0.5), math.ceil(wanted * scale)
-  frames = math.min(frames, info.frames - offset)
-  if frames < 1 then return lt.zeros(wanted) end
-  local x = lt.audio.load(path, { offset = offset, frames = frames, mono = true, sample_rate = SAMPLE_RATE })
-  if x:size(1) >= wanted then return x:narrow(1, 1, wanted) end
-  return lt.cat({ x, lt.zeros(wanted - x:size(1)) }, 1)
-end
 
 local function places(entries, seconds)
   local list = {}
@@ -31,22 +20,34 @@ local function places(entries, seconds)
   return list
 end
 
---- The data set of a split: samples {sound (samples), input, target (max_tokens) i64}. In training at random
--- places, augmented.
-function token_data.set(folder, split, codec, c, training)
+local function open(entry, folder, ear, seconds)
+  local source = ear == "frames" and bands.open(windows.prepared(folder, entry)) or nil
+  entry.listen = ears.listen(ear, entry.audio_path, seconds, source)
+  entry.notes = notes.read(entry.midi_path)
+end
+
+local augment = { frames = windows.augment }
+
+function augment.ast(x, c)
+  x = lt.audio.gain(x, { -c.random_gain, c.random_gain })
+  return math.random() < c.noise and lt.audio.noise(x, { 15, 40 }) or x
+end
+
+--- The data set of a split: samples {heard, input, target (max_tokens) i64}. In training at random places,
+-- augmented.
+-- @param ear a name of transcription_ears.lua
+function token_data.set(folder, split, codec, ear, c, training)
   local list = places(manifest.entries(folder, split), codec.seconds)
+  if not training then list = windows.few(list, c.valid_windows) end
   return lt.data.table(list):map(function(item)
     local entry, start = item.entry, item.start
-    entry.notes = entry.notes or notes.read(entry.midi_path)
-    entry.info = entry.info or lt.audio.info(entry.audio_path)
+    if not entry.listen then open(entry, folder, ear, codec.seconds) end
     if training then start = math.random() * math.max(0, entry.duration - codec.seconds) end
-    local x = sound(entry.audio_path, entry.info, start, codec.seconds)
-    if training and c.augment then
-      x = lt.audio.gain(x, { -c.random_gain, c.random_gain })
-      if math.random() < c.noise then x = lt.audio.noise(x, { 15, 40 }) end
-    end
+    start = math.floor(start / ears.grain) * ears.grain
+    local heard = entry.listen(start)
+    if training and c.augment then heard = augment[ear](heard, c) end
     local input, target = codec:pair(codec:encode(entry.notes, start), c.max_tokens)
-    return { sound = x, input = lt.tensor(input, "i64"), target = lt.tensor(target, "i64") }
+    return { heard = heard, input = lt.tensor(input, "i64"), target = lt.tensor(target, "i64") }
   end)
 end
 
@@ -56,29 +57,28 @@ local OVERLAP, BATCH = 0.5, 8
 --- The notes of a sound file, and where `count` (1) is more, the next likely ones of every window.
 -- @param c max_tokens, strategy and its settings
 function token_data.notes(model, path, c, count)
-  local codec, info = model._codec, lt.audio.info(path)
+  local codec, duration = model._codec, lt.audio.info(path).duration
+  local listen = ears.listen(model.ear, path, codec.seconds)
   local ranks, starts = {}, {}
   for rank = 1, count or 1 do ranks[rank] = {} end
   local options = { strategy = c.strategy, max_length = c.max_tokens, beam_size = c.beam_size,
     length_penalty = c.length_penalty, temperature = c.temperature, top_k = c.top_k, top_p = c.top_p,
     num_return_sequences = #ranks }
   local hop = codec.seconds - OVERLAP
-  for k = 0, math.max(0, math.ceil((info.duration - OVERLAP) / hop) - 1) do starts[k + 1] = k * hop end
+  for k = 0, math.max(0, math.ceil((duration - OVERLAP) / hop) - 1) do starts[k + 1] = k * hop end
   for first = 1, #starts, BATCH do
     lt.scope(function()
-      local sounds = {}
-      for k = first, math.min(#starts, first + BATCH - 1) do
-        sounds[#sounds + 1] = sound(path, info, starts[k], codec.seconds)
-      end
-      local found = model:generate(model:pictures(lt.stack(sounds, 1)), options)
+      local heard = {}
+      for k = first, math.min(#starts, first + BATCH - 1) do heard[#heard + 1] = listen(starts[k]) end
+      local found = model:generate(model:pictures(lt.stack(heard, 1)), options)
       for k, one in ipairs(found) do
-        for rank, windows in ipairs(ranks) do
-          windows[#windows + 1] = { tokens = one[rank].tokens, start = starts[first + k - 1] }
+        for rank, list in ipairs(ranks) do
+          list[#list + 1] = { tokens = one[rank].tokens, start = starts[first + k - 1] }
         end
       end
     end)
   end
-  for rank, windows in ipairs(ranks) do ranks[rank] = codec:stitch(windows) end
+  for rank, list in ipairs(ranks) do ranks[rank] = codec:stitch(list) end
   return unpack(ranks)
 end
 

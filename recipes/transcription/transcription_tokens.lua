@@ -51,6 +51,9 @@ function Codec:pair(list, length)
   return input, target, whole
 end
 
+--- Where in its window, in steps, a sequence has come to with a token, and where it was before it.
+function Codec.moment(_, _, before) return before end
+
 --- The notes that begin in one window; see stitch.
 function Codec:decode(list, start)
   return self:stitch { { tokens = list, start = start } }
@@ -88,6 +91,12 @@ end
 function Events:describe(token)
   local kind, value = meaning(self, token)
   return value and ("%s %d"):format(kind, value) or kind
+end
+
+--- The last time that was said; times do not go back.
+function Events:moment(token, before)
+  if token < FIRST or token >= self.first_velocity then return before end
+  return math.max(token - FIRST, before)
 end
 
 -- Events of the window by time, ends before beginnings, low before high; and what sounds from before.

@@ -30,12 +30,17 @@ function windows.warm(folder, split, skipped, line)
   return good
 end
 
+--- The same, made if it is not there.
+function windows.prepared(folder, entry)
+  local cache = windows.cache(folder, entry)
+  if not fs.is_file(cache) then bands.prepare(entry.audio_path, cache) end
+  return cache
+end
+
 local function open(item, folder)
   local entry = item.entry
   if not entry.source then
-    local cache = windows.cache(folder, entry)
-    if not fs.is_file(cache) then bands.prepare(entry.audio_path, cache) end
-    entry.source, entry.notes = bands.open(cache), notes.read(entry.midi_path)
+    entry.source, entry.notes = bands.open(windows.prepared(folder, entry)), notes.read(entry.midi_path)
   end
   return entry.source, entry.notes
 end
@@ -53,8 +58,8 @@ local function places(entries, rows)
   return list
 end
 
--- `count` of a list, evenly spread; 0: all.
-local function few(list, count)
+--- `count` of a list, evenly spread; 0: all.
+function windows.few(list, count)
   if count == 0 or #list <= count then return list end
   local chosen = {}
   for i = 1, count do chosen[i] = list[math.floor((i - 1) * #list / count) + 1] end
@@ -63,8 +68,9 @@ end
 
 local DB = 2.55                                                     -- steps of a level in a decibel
 
--- Levels (n, width) as another instrument or recording would have them: louder, filtered, with a noise floor.
-local function augment(x, c)
+--- Levels (n, width) as another instrument or recording would have them: louder, filtered, with a noise
+-- floor.
+function windows.augment(x, c)
   x = x:to "f32"
   local gain = c.random_gain * (2 * math.random() - 1)
   local filter = lt.audio.random_curve(bands.count, c.equaliser) + gain
@@ -80,13 +86,13 @@ end
 --- The data set of some recordings: samples {levels (rows, width), targets (rows, 88, 4): onset, frame,
 -- offset, velocity}. In training at random places, augmented.
 function windows.set(entries, folder, c, training)
-  local list = few(places(entries, c.rows), training and c.epoch_windows or c.valid_windows)
+  local list = windows.few(places(entries, c.rows), training and c.epoch_windows or c.valid_windows)
   return lt.data.table(list):map(function(item)
     local source, played = open(item, folder)
     local first = item.first
     if training then first = math.random(0, math.max(0, item.total - c.rows)) end
     local x = source.read(first, c.rows)
-    x = training and c.augment and augment(x, c) or x:to "f32"
+    x = training and c.augment and windows.augment(x, c) or x:to "f32"
     return { levels = x, targets = targets.rolls(played, first, c.rows, bands.row_seconds) }
   end)
 end

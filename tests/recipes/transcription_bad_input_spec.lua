@@ -8,7 +8,8 @@ local manifest, notes = require "transcription_manifest", require "transcription
 local folder = fs.temporary_directory()
 local program = require("ffi").string(require("luatrain.core").C.lt_program_path())
 local midi, data, none = fs.join(folder, "midi"), fs.join(folder, "data"), fs.join(folder, "none.mid")
-local runs = { frames = fs.join(folder, "frames"), tokens = fs.join(folder, "tokens") }
+local runs = { frames = fs.join(folder, "frames"), tokens = fs.join(folder, "tokens"),
+  both = fs.join(folder, "both") }
 
 local FRAMES = { "--rows", "48", "--batch-size", "2", "--frames.channels", "8", "--frames.front", "4,4",
   "--frames.hidden", "4", "--valid-windows", "2", "--epoch-windows", "2" }
@@ -57,6 +58,10 @@ setup(function()
   result = run("train", "--data", data, "--run", runs.frames, "--epochs", "1", unpack(FRAMES))
   assert.equal(0, result.code, result.output)
   result = run("train", "--data", data, "--run", runs.tokens, unpack(TOKENS))
+  assert.equal(0, result.code, result.output)
+  local given = { "--encoder", "frames", "--frames-checkpoint", runs.frames, "--frames.channels", "8",
+    "--frames.front", "4,4", "--frames.hidden", "4", "--freeze-encoder", unpack(TOKENS) }
+  result = run("train", "--data", data, "--run", runs.both, unpack(given))
   assert.equal(0, result.code, result.output)
 end)
 
@@ -206,5 +211,9 @@ describe("weights of another size", function()
     lt.safetensors.save(path, (net:state_dict()))
     refused("ast.safetensors", "train", "--data", data, "--run", fs.join(folder, "x"),
       with({ "--encoder", path }, unpack(TOKENS)))
+    refused("of another shape", "train", "--data", data, "--run", fs.join(folder, "x"),
+      with({ "--encoder", "frames", "--frames-checkpoint", runs.frames }, unpack(TOKENS)))
+    refused("neither a checkpoint nor a run", "train", "--data", data, "--run", fs.join(folder, "x"),
+      with({ "--encoder", "frames", "--frames-checkpoint", "nowhere" }, unpack(TOKENS)))
   end)
 end)

@@ -1,6 +1,8 @@
 -- The transcription recipe's encoder-decoder.
 package.path = "recipes/transcription/?.lua;" .. package.path
 local tokens = require "transcription_tokens"
+local bands = require "transcription_bands"
+local FramesModel = require "transcription_frames"
 local Seq2seq = require "transcription_seq2seq"
 local fs = lt.fs
 
@@ -142,6 +144,52 @@ describe("the encoder-decoder", function()
       assert.are.same(net(x, list):tolist(), again(x, list):tolist())
     end)
     fs.remove_tree(folder)
+  end)
+
+  it("hears with the frame-wise model, which may have been trained before", function()
+    local sizes = { front = { 2, 3 }, channels = 4, narrow = 2, hidden = 2, dropout = 0 }
+    local given = { ear = "frames", encoder = sizes }
+    local folder, frames = fs.temporary_directory(), FramesModel(sizes)
+    local path = fs.join(folder, "frames.safetensors")
+    frames:save(path)
+    local net = small(given):load_pretrained(path):freeze_encoder():eval()
+    frames:eval()
+    lt.no_grad(lt.scope, function()
+      local levels = lt.randint(0, 256, { 2, 25, bands.width }):to "u8"
+      local x = net:pictures(levels)
+      local memory = net:encode(x)
+      assert.are.same({ 2, 25, 32 }, memory:size())
+      -- a row is the keys' probabilities and the row's time
+      local wanted = net.project(frames(levels):sigmoid():flatten(3))
+      local place = net.place(lt.nn.sinusoid_table(51, 32, 0, 1, 1000))
+      for row = 1, 25 do
+        local difference = memory:select(2, row) - wanted:select(2, row) - place:select(1, 2 * row - 1)
+        assert.is_true(difference:abs():max():item() < 1e-5, row)
+      end
+      assert.equal(2, #net:generate(x, { strategy = "greedy", max_length = 5 }))
+    end)
+    fs.remove_tree(folder)
+  end)
+
+  it("decodes with the times that it was taught with", function()
+    local net = small():eval()
+    local list = { codec.bos, 60, codec.tie, 4 + 12, 70, 71, 4 + 5, 72, 4 + 30, 90 }
+    lt.no_grad(lt.scope, function()
+      local x = pictures(2)
+      local input = lt.tensor({ list, list }, "i64")
+      local wanted, state = net(x, input), net:state(x, { precision = "f32" })
+      for k, token in ipairs(list) do
+        if k == 4 then net:reorder(state, { 2, 1 }) end
+        local scores = net:step(lt.tensor({ token, token }, "i64"), state)
+        local other = k < 4 and { 1, 2 } or { 2, 1 }
+        for row = 1, 2 do
+          local difference = (scores:select(1, row) - wanted:select(1, other[row]):select(1, k)):abs():max()
+          assert.is_true(difference:item() < 1e-4, k)
+        end
+      end
+      -- a time that lies before the last one changes nothing
+      assert.same({ 30, 30 }, state.moments)
+    end)
   end)
 
   it("says what it cannot do", function()

@@ -13,12 +13,12 @@ local C, check, fail = core.C, core.check, core.fail
 local position = {}
 
 --- Sines and cosines as a tensor (length, width): column 2i is sin(p w_i), column 2i + 1 is
--- cos(p w_i), with w_i = 10000^(-2i / width) and p = first, first + step, ... (defaults 0, 1).
-function position.sinusoid_table(length, width, first, step)
-  first, step = first or 0, step or 1
+-- cos(p w_i), with w_i = base^(-2i / width) and p = first, first + step, ... (defaults 0, 1; base 10000).
+function position.sinusoid_table(length, width, first, step, base)
+  first, step, base = first or 0, step or 1, base or 10000
   local values = ffi.new("double[?]", length * width)
   for i = 0, width - 1 do
-    local frequency = math.exp(-(i - i % 2) / width * math.log(10000))
+    local frequency = math.exp(-(i - i % 2) / width * math.log(base))
     local wave = i % 2 == 0 and math.sin or math.cos
     for p = 0, length - 1 do
       values[p * width + i] = wave((first + p * step) * frequency)

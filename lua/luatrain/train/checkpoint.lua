@@ -8,6 +8,7 @@ local failure = require "luatrain.failure"
 local fs = require "luatrain.fs"
 local json = require "luatrain.json"
 local safetensors = require "luatrain.safetensors"
+local scope = require "luatrain.scope"
 local Tensor = require "luatrain.tensor"
 
 local checkpoint = {version = 1}
@@ -120,6 +121,16 @@ function checkpoint.take_up(path, model)
   if not state then failure.raise("data", "%s holds weights only; training cannot go on from it", path) end
   failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
   return state, facts
+end
+
+--- Puts the weights of a checkpoint as they are evaluated into a model, all or none: the averaged ones where
+-- it holds them.
+function checkpoint.evaluate(path, model)
+  scope.run(function()
+    local weights, state = checkpoint.load(path)
+    if state and state.ema then weights = state.ema.average end
+    failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
+  end)
 end
 
 --- The facts of a checkpoint without its tensors.

@@ -33,11 +33,7 @@ function Context:checkpoint_path()
   if self.found then return self.found end
   local given = self.options.checkpoint or ""
   if given ~= "" then
-    if fs.is_dir(given) and not fs.is_file(fs.join(runs.folder(given), "best.safetensors")) then
-      self.found = runs.find_checkpoint(given, "latest")
-    else
-      self.found = runs.find_checkpoint(given, "best")
-    end
+    self.found = runs.best_checkpoint(given)
     return self.found
   end
   local base = commands.base(self.recipe)
@@ -52,21 +48,12 @@ function Context:checkpoint_path()
   failure.raise("data", "no checkpoint below %s; train first or give --checkpoint FILE", base)
 end
 
--- Weights of a checkpoint as they are evaluated: the averaged ones where it holds them.
-local function load_weights(model, path)
-  return scope.run(function()
-    local weights, state = checkpoint.load(path)
-    if state and state.ema then weights = state.ema.average end
-    failure.wrap("data", path .. ": ", model.load_state_dict, model, weights)
-  end)
-end
-
 --- The recipe's model with the checkpoint's weights, in evaluation mode.
 function Context:model()
   self.recipe:needs "model"
   self.facts = checkpoint.facts(self:checkpoint_path())
   local model = self.recipe.model(self.config, self.facts)
-  load_weights(model, self:checkpoint_path())
+  checkpoint.evaluate(self:checkpoint_path(), model)
   return model:eval()
 end
 

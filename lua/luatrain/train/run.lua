@@ -236,4 +236,10 @@ function run.find_checkpoint(text, name)
   failure.raise("data", "%s: neither a checkpoint nor a run directory with %s", text, inside)
 end
 
+--- The checkpoint to evaluate that `text` means: a file, or a run directory's best one, else its latest.
+function run.best_checkpoint(text)
+  local best = fs.is_file(fs.join(run.folder(text), "best.safetensors")) or not fs.is_dir(text)
+  return run.find_checkpoint(text, best and "best" or "latest")
+end
+
 return run
