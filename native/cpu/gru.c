@@ -47,7 +47,7 @@ static void gru_step_backward(int64_t H, float *dsaved, float *drec, const float
     memcpy(drec + 2 * H, dm, sizeof(float) * H);
 }
 
-static const recurrent_cell gru_cell = {
+const recurrent_cell gru_cell = {
     .name = "gru", .gates = 3, .has_cell = false, .forward = gru_step,
     .backward = gru_step_backward, .rec_first = {0, 3}, .rec_count = {2, 1}, .rec_parts = 2};
 

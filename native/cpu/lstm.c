@@ -47,7 +47,7 @@ static void lstm_step_backward(int64_t H, float *dsaved, float *drec, const floa
     memcpy(drec, dsaved, sizeof(float) * 4 * H);
 }
 
-static const recurrent_cell lstm_cell = {
+const recurrent_cell lstm_cell = {
     .name = "lstm", .gates = 4, .has_cell = true, .forward = lstm_step,
     .backward = lstm_step_backward, .rec_first = {0}, .rec_count = {4}, .rec_parts = 1};
 

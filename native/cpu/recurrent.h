@@ -29,6 +29,8 @@ typedef struct {
     int rec_first[3], rec_count[3], rec_parts;  // rows of dsaved that make up drec, in order
 } recurrent_cell;
 
+extern const recurrent_cell lstm_cell, gru_cell;
+
 // Per direction: weight_ih (G H, I), weight_hh (G H, H), bias_ih and bias_hh (G H) or absent.
 typedef struct {
     lt_tensor wi, wh, bi, bh;

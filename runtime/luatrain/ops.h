@@ -474,6 +474,33 @@ lt_status lt_gru_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *const *dweig
                           const lt_tensor *saved, const lt_tensor *x, const lt_tensor *h0,
                           lt_tensor *const *weights, int32_t directions);
 
+// ---- stream ------------------------------------------------------------------------------------
+// A chain of layers that runs a frame at a time. Each reads what it needs of weights (panels, see
+// decoder) and vectors (each rounded up to sixteens) where the one before has stopped:
+//   DENSE: panels (outputs, inputs), scales, bias;
+//   CONV over the past: panels (outputs, kernel inputs), oldest frame first, scales, bias;
+//   LSTM, GRU: panels (gates outputs, inputs), scales, bias, panels (gates outputs, outputs), scales,
+//     bias, gates as in lt_lstm and lt_gru;
+//   NORM: center, factor, base of (x - center) factor + base;
+//   PRELU: slopes; the other kinds nothing. These give as many numbers as they take.
+enum {
+    LT_STREAM_DENSE, LT_STREAM_CONV, LT_STREAM_LSTM, LT_STREAM_GRU,
+    LT_STREAM_NORM, LT_STREAM_PRELU, LT_STREAM_RELU, LT_STREAM_TANH, LT_STREAM_SIGMOID,
+    LT_STREAM_ELU, LT_STREAM_SILU, LT_STREAM_GELU, LT_STREAM_SOFTMAX, LT_STREAM_KINDS
+};
+typedef struct lt_stream_layer {
+    int32_t kind, inputs, outputs;
+    int32_t kernel, dilation;  // of CONV
+    float alpha;               // of ELU
+} lt_stream_layer;
+
+// y (.., outputs) <- the frames x (.., inputs), one after the other, both f32. state (f32): what the
+// layers remember and the room they compute in, as many numbers as lt_stream_state says; zeros begin anew.
+lt_status lt_stream(lt_tensor *y, lt_tensor *state, const lt_tensor *x, const lt_tensor *weights,
+                    const lt_tensor *vectors, const lt_stream_layer *layers, int32_t count,
+                    bool fixed);
+lt_status lt_stream_state(int64_t *numbers, const lt_stream_layer *layers, int32_t count);
+
 // ---- optim -------------------------------------------------------------------------------------
 // Steps over n parameters at once (dense f32; state tensors laid out like them; gradients of any
 // layout and float dtype). Formulas and defaults are PyTorch's. clock (2) f64 holds the learning

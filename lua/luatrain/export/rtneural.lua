@@ -4,19 +4,17 @@
 -- `writers` below and one of `layers` in luatrain.export.replay.
 local lt = require "luatrain"
 local core = require "luatrain.core"
+local chain = require "luatrain.nn.chain"
 local ffi = require "ffi"
 local json = require "luatrain.json"
-local nn = require "luatrain.nn"
 local op = require "luatrain.op"
 local options = require "luatrain.options"
 local random = require "luatrain.random"
 local replay = require "luatrain.export.replay"
 
-local rtneural = {}
+local rtneural, join = {}, chain.join
 
 local writers = {}                    -- class name -> function(net, module, path): adds layers to net
-
-local function join(path, name) return path == "" and name or path .. "." .. name end
 
 -- ---- numbers ------------------------------------------------------------------------------------
 local single = ffi.new "float[1]"
@@ -55,10 +53,6 @@ local function bias_of(module, n, path)
 end
 
 -- ---- layers -------------------------------------------------------------------------------------
-local function refuse(path, class_name, message, ...)
-  core.fail("export.rtneural: %s (%s) " .. message, path == "" and "the model" or path, class_name, ...)
-end
-
 -- Adds a layer that gives `outputs` numbers a frame; a table {features, channels} is a picture's.
 local function add(net, kind, outputs, weights, more)
   local layer = more or {}
@@ -74,38 +68,15 @@ local function add(net, kind, outputs, weights, more)
   net.outputs = outputs
 end
 
-local function expect(net, module, path, inputs)
-  if net.outputs and net.outputs ~= inputs then
-    refuse(path, module.class_name, "takes %d numbers a frame, the layer before gives %d", inputs,
-      net.outputs)
-  end
-  net.inputs = net.inputs or inputs
-  net.outputs = inputs
-end
-
 function writers.Linear(net, m, path)
-  expect(net, m, path, m.in_features)
+  net:expect(m, path, m.in_features)
   add(net, "dense", m.out_features,
     { list_of(m.weight:t(), join(path, "weight")), bias_of(m, m.out_features, path) })
 end
 
--- What both convolutions share: time is dimension 1 of kernel, stride, dilation and padding.
-local function causal(net, m, path)
-  if m.stride[1] ~= 1 then
-    refuse(path, m.class_name, "has stride %d in time; RTNeural has only 1", m.stride[1])
-  end
-  if m.padding[1] ~= 0 then
-    refuse(path, m.class_name,
-      "pads the future with %d steps; RTNeural sees only the past: padding = \"causal\"",
-      m.padding[1])
-  end
-  -- Without padding the model begins later than RTNeural does, and so do all convolutions after it.
-  if not m.causal or net.lost > 0 then net.lost = net.lost + (m.kernel_size[1] - 1) * m.dilation[1] end
-end
-
 function writers.Conv1d(net, m, path)
-  expect(net, m, path, m.in_channels)
-  causal(net, m, path)
+  net:expect(m, path, m.in_channels)
+  net:causal(m, path)
   net.kind = net.kind or "channels"
   add(net, "conv1d", m.out_channels,
     { list_of(m.weight:permute(3, 2, 1), join(path, "weight")), bias_of(m, m.out_channels, path) },
@@ -114,14 +85,14 @@ end
 
 -- "valid" or "same" (TensorFlow's: zeros on both sides, one more on the right where their number is odd), and
 -- the features that come out.
-local function feature_padding(m, path, features)
+local function feature_padding(net, m, path, features)
   local kernel, stride, pad = m.kernel_size[2], m.stride[2], m.padding[2]
   local rest = features % stride
   local total = math.max(kernel - (rest == 0 and stride or rest), 0)
   if pad == 0 and kernel <= features then return "valid", math.floor((features - kernel) / stride) + 1 end
   local out = math.floor((features + 2 * pad - kernel) / stride) + 1
   if 2 * pad ~= total or out ~= math.ceil(features / stride) then
-    refuse(path, m.class_name,
+    net:refuse(m, path,
       "pads %d features by %d; RTNeural's \"same\" pads %d in all, or 0 with \"valid\"",
       features, pad, total)
   end
@@ -132,19 +103,19 @@ function writers.Conv2d(net, m, path)
   net.inputs = net.inputs or net.wanted
   net.outputs = net.outputs or net.inputs
   if not net.outputs or net.outputs % m.in_channels ~= 0 then
-    refuse(path, m.class_name,
+    net:refuse(m, path,
       "has %d channels; the option `inputs` says how many numbers, features times channels, "
       .. "a frame has", m.in_channels)
   end
-  causal(net, m, path)
-  if m.groups ~= 1 then refuse(path, m.class_name, "has %d groups; RTNeural has only 1 here", m.groups) end
+  net:causal(m, path)
+  if m.groups ~= 1 then net:refuse(m, path, "has %d groups; RTNeural has only 1 here", m.groups) end
   if m.dilation[2] ~= 1 then
-    refuse(path, m.class_name, "is dilated over features; RTNeural's is over time only")
+    net:refuse(m, path, "is dilated over features; RTNeural's is over time only")
   end
   net.kind = net.kind or "picture"
   net.picture_in = net.picture_in or { net.outputs / m.in_channels, m.in_channels }
   local features = net.outputs / m.in_channels
-  local padding, out = feature_padding(m, path, features)
+  local padding, out = feature_padding(net, m, path, features)
   add(net, "conv2d", { out, m.out_channels },
     { list_of(m.weight:permute(3, 4, 2, 1), join(path, "weight")), bias_of(m, m.out_channels, path) },
     { kernel_size_time = m.kernel_size[1], kernel_size_feature = m.kernel_size[2], dilation = m.dilation[1],
@@ -155,13 +126,7 @@ end
 -- Adds the layers of nn.LSTM and nn.GRU; order(t) puts the gates of dimension 1 in RTNeural's order, biases
 -- makes the list of biases of both.
 local function recurrent(net, m, path, kind, gates, order, biases)
-  if m.bidirectional then refuse(path, m.class_name, "is bidirectional; RTNeural sees only the past") end
-  expect(net, m, path, m.input_size)
-  if net.lost > 0 then
-    refuse(path, m.class_name, "follows a convolution without padding, after which it begins later than in "
-      .. "RTNeural: padding = \"causal\"")
-  end
-  net.kind = m.batch_first and "batch_first" or "time_first"
+  net:recurrent(m, path)
   for k = 0, m.num_layers - 1 do
     local function field(name)
       name = ("%s_l%d"):format(name, k)
@@ -189,9 +154,7 @@ function writers.GRU(net, m, path)
 end
 
 local function norm(net, m, path, kind, outputs, more)
-  if not m.running_mean then
-    refuse(path, m.class_name, "has no running statistics; make it with track_running_stats = true")
-  end
+  net:tracks(m, path)
   local weights = {}
   for _, name in ipairs { "weight", "bias", "running_mean", "running_var" } do
     if m[name] then weights[#weights + 1] = list_of(m[name], join(path, name)) end
@@ -201,71 +164,38 @@ local function norm(net, m, path, kind, outputs, more)
 end
 
 function writers.BatchNorm1d(net, m, path)
-  expect(net, m, path, m.num_features)
+  net:expect(m, path, m.num_features)
   norm(net, m, path, "batchnorm", m.num_features, {})
 end
 
 function writers.BatchNorm2d(net, m, path)
   local picture = net.picture
   if not picture or picture[2] ~= m.num_features then
-    refuse(path, m.class_name, "has %d channels; it must follow a Conv2d with as many", m.num_features)
+    net:refuse(m, path, "has %d channels; it must follow a Conv2d with as many", m.num_features)
   end
   norm(net, m, path, "batchnorm2d", picture, { num_filters_in = picture[2], num_features_in = picture[1] })
 end
 
--- Layers that keep the number of values a frame.
-local function same_size(net, m, path)
-  net.inputs = net.inputs or net.wanted
-  net.outputs = net.outputs or net.inputs
-  if not net.outputs then
-    refuse(path, m.class_name, "comes first; the option `inputs` says how many numbers a frame has")
-  end
-  return net.outputs
-end
-
 function writers.PReLU(net, m, path)
-  local n = same_size(net, m, path)
-  if m.num_parameters ~= 1 and m.num_parameters ~= n then
-    refuse(path, m.class_name, "has %d weights for %d values; RTNeural wants 1 or as many", m.num_parameters,
-      n)
-  end
+  local n = net:slopes(m, path)
   add(net, "prelu", n, { { list_of(m.weight, join(path, "weight")) } })
 end
 
 function writers.LeakyReLU(net, m, path)
-  add(net, "prelu", same_size(net, m, path), { { { m.negative_slope } } })
+  add(net, "prelu", net:same_size(m, path), { { { m.negative_slope } } })
 end
 
 for class_name, name in pairs { Tanh = "tanh", ReLU = "relu", Sigmoid = "sigmoid", Softmax = "softmax",
   ELU = "elu" } do
   writers[class_name] = function(net, m, path)
     if class_name == "ELU" and m.alpha ~= 1 then
-      refuse(path, "ELU", "has alpha %g; RTNeural's is 1", m.alpha)
+      net:refuse(m, path, "has alpha %g; RTNeural's is 1", m.alpha)
     end
-    add(net, "activation", same_size(net, m, path), {}, { activation = name })
+    add(net, "activation", net:same_size(m, path), {}, { activation = name })
   end
 end
 
-for _, name in ipairs { "Dropout", "Dropout1d", "Dropout2d", "Identity" } do
-  writers[name] = function() end
-end
-
--- ---- the walk -----------------------------------------------------------------------------------
-
--- Adds what a module consists of, in order; path is its name in the model, as state_dict's.
-local function walk(net, m, path)
-  local writer = writers[m.class_name]
-  if writer then return writer(net, m, path) end
-  local list = m.forward == nn.Sequential.forward and m or m.layers
-  if type(list) ~= "table" then
-    refuse(path, m.class_name, "is no layer of RTNeural, which has %s; export the "
-      .. "part of the model that consists of these, or give a module its `layers` in order",
-      table.concat(core.sorted_keys(writers), ", "))
-  end
-  if list ~= m then path = join(path, "layers") end
-  if list.is_module and #list == 0 then return walk(net, list, path) end
-  for i, child in ipairs(list) do walk(net, child, join(path, tostring(i - 1))) end
-end
+chain.skip_idle(writers)
 
 -- (x - center) / divisor + base as a batch norm.
 local function add_normalizer(net, normalizer)
@@ -348,10 +278,9 @@ local defaults = { inputs = options.none, examples = 2, frames = 16, seed = 1, f
 -- @usage lt.export.rtneural(model, "amp.json")
 function rtneural.write(model, path, o)
   o = options.read("export.rtneural", o, defaults)
-  local net = { layers = {}, lost = 0, wanted = o.inputs }
+  local net = chain.new("export.rtneural", "RTNeural", writers, { inputs = o.inputs, layered = true })
   if o.normalizer then add_normalizer(net, o.normalizer) end
-  walk(net, model, "")
-  if not net.inputs then core.fail "export.rtneural: the model has no layers" end
+  net:read(model)
   local training = model.training
   model:eval()
   local good, examples = pcall(examples_of, net, model, o)

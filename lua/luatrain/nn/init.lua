@@ -19,7 +19,7 @@ local nn = {
 }
 
 -- Every other file here brings layers or functions under their names.
-local helpers = { module = true, options = true, initialize = true }
+local helpers = { module = true, chain = true, options = true, initialize = true }
 for _, name in ipairs(core.modules "luatrain.nn.") do
   if not helpers[name:match "[^.]+$"] then
     for key, value in pairs(require(name)) do
