@@ -81,9 +81,9 @@ static const float *product(place *p, float *y, const float *x, int64_t inputs, 
 // The state is the number of the oldest frame, then a ring of frames.
 static void convolve(place *p, const lt_stream_layer *l, float *y, const float *x)
 {
-    int64_t n = l->inputs, reach = reach_of(l), now = (int64_t)p->state[0];
+    int64_t n = l->inputs, reach = reach_of(l);
+    int64_t now = p->state[0] >= 0 && p->state[0] < (float)reach ? (int64_t)p->state[0] : 0;
     float *ring = p->state + PANEL, *window = p->room;
-    if (!(now >= 0 && now < reach)) now = 0;
     memcpy(ring + now * n, x, sizeof(float) * (size_t)n);
     now = now + 1 < reach ? now + 1 : 0;
     for (int64_t k = 0, at = now; k < l->kernel; k++, at = (at + l->dilation) % reach)
@@ -148,7 +148,8 @@ static int64_t widest(const lt_stream_layer *l, int32_t count)
 static void run_frame(const stream_args *a, int64_t wide, int64_t room, float *y, const float *x)
 {
     float *now = lt_f32(&a->state), *next = now + wide;
-    place p = {lt_data(&a->weights), lt_f32(&a->vectors), next + wide + room, next + wide, a->fixed};
+    float *rooms = next + wide;
+    place p = {lt_data(&a->weights), lt_f32(&a->vectors), rooms + room, rooms, a->fixed};
     memcpy(now, x, sizeof(float) * (size_t)a->layers[0].inputs);
     for (int32_t i = 0; i < a->count; i++) {
         const lt_stream_layer *l = a->layers + i;

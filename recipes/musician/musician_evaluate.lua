@@ -96,12 +96,12 @@ end
 
 -- ---- speed --------------------------------------------------------------------------------------
 
--- Milliseconds of a call: mean and percentiles over some runs.
-local function latency(model, x, runs)
+-- Milliseconds of f(...): mean and percentiles over some runs.
+local function latency(runs, f, ...)
   local times, sum = {}, 0
   for i = 1 - math.ceil(runs / 10), runs do                            -- up to 0 it warms up
     local started = lt.time()
-    lt.scope(lt.no_grad, model, x)
+    f(...)
     if i > 0 then times[i] = (lt.time() - started) * 1000 end
   end
   table.sort(times)
@@ -111,18 +111,15 @@ local function latency(model, x, runs)
     p99_ms = percentile(99) }
 end
 
--- Of one frame on one thread, which is what a plugin asks for at a time, and of a batch of frames on all.
+-- Of one frame, which is what a plugin asks for at a time (nn.stream, on one thread), and of a batch of
+-- frames on all threads.
 local function latencies(one, c)
-  local source, C = one.recipe.source, lt.core.C
-  local function run(frames)
-    local shape = source.window > 1 and { frames, 1, source.inputs } or { frames, source.inputs }
-    return latency(one.model, lt.randn(shape), c.latency_runs)
-  end
-  local threads = C.lt_threads()
-  C.lt_set_threads(1)
-  local single = run(1)
-  C.lt_set_threads(threads)
-  return { single = single, batch = run(c.batch_size), batch_size = c.batch_size, batch_threads = threads }
+  local source, stream = one.recipe.source, lt.nn.stream(one.model)
+  local frames = { c.batch_size, source.inputs }
+  if source.window > 1 then table.insert(frames, 2, 1) end
+  return { single = latency(c.latency_runs, stream.step, stream, lt.randn(stream.inputs)),
+    batch = latency(c.latency_runs, lt.scope, lt.no_grad, one.model, lt.randn(frames)),
+    batch_size = c.batch_size, batch_threads = lt.core.C.lt_threads() }
 end
 
 -- ---- results ------------------------------------------------------------------------------------

@@ -106,8 +106,10 @@ function Chain:walk(m, path)
       .. "these%s", self.target, table.concat(core.sorted_keys(self.writers), ", "),
       self.layered and ", or give a module its `layers` in order" or "")
   end
-  if list ~= m then path = chain.join(path, "layers") end
-  if list.is_module and #list == 0 then return self:walk(list, path) end
+  if list ~= m then
+    path = chain.join(path, "layers")
+    if list.is_module and #list == 0 then return self:walk(list, path) end
+  end
   for i, child in ipairs(list) do self:walk(child, chain.join(path, tostring(i - 1))) end
 end
 

@@ -114,6 +114,14 @@ end
 
 -- ---- making one ---------------------------------------------------------------------------------
 
+local MOST_F32 = 2 ^ 18               -- weights
+
+local function precision_of(parts)
+  local n = 0
+  for _, part in ipairs(parts) do n = n + (part:dim() == 2 and part:numel() or 0) end
+  return n > MOST_F32 and "i16" or "f32"
+end
+
 -- All parts one behind the other: bytes of weights, and vectors.
 local function pack(parts, fixed)
   local bytes, numbers, size = 0, 0, fixed and 2 or 4
@@ -150,28 +158,32 @@ end
 --     local s = nn.stream(model, { normalizer = n })
 --     local y = s:step(x)                         -- (inputs) -> (outputs), in the same tensor each time
 --     s:reset()                                   -- the next frame is the first
--- @param given {precision = "i16": weights with 16 bits and a scale for each row, arithmetic f32; "f32",
+-- @param given {precision = "f32", or "i16": weights with 16 bits and a scale for each row, arithmetic f32
+--   (the default above 262144 weights, of which a mebibyte no longer has room beside other things in the
+--   second-level cache; results differ by some 1e-5),
 --   normalizer = nil: an lt.data.normalizer of the inputs, which becomes a layer before the others,
 --   inputs = nil: numbers in a frame, where the first layer does not tell}
--- @return a stream with the fields inputs and outputs, numbers in a frame
+-- @return a stream with the fields inputs and outputs, numbers in a frame, and precision
 function stream.stream(model, given)
-  local o = options.read("stream", given, { precision = "i16", normalizer = options.none,
+  local o = options.read("stream", given, { precision = options.none, normalizer = options.none,
     inputs = options.none })
-  if o.precision ~= "i16" and o.precision ~= "f32" then
+  if o.precision and o.precision ~= "i16" and o.precision ~= "f32" then
     fail("stream: precision %s; there are \"i16\" and \"f32\"", tostring(o.precision))
   end
   local net = chain.new("stream", "nn.stream", writers, { inputs = o.inputs })
   net.parts = {}
-  local fixed, self = o.precision == "i16", setmetatable({}, Stream)
+  local self = setmetatable({}, Stream)
   lt.scope(lt.no_grad, lt.op.autocast, false, function()
     if o.normalizer then add_normalizer(net, o.normalizer) end
     net:read(model)
     self.inputs, self.outputs = net.inputs, net.outputs
-    self._count, self._fixed = #net.layers, fixed
+    self._count = #net.layers
     self._layers = ffi.new("lt_stream_layer[?]", #net.layers, net.layers)
     local numbers = ffi.new "int64_t[1]"
     check(C.lt_stream_state(numbers, self._layers, #net.layers))
-    self._weights, self._vectors = pack(net.parts, fixed)
+    self.precision = o.precision or precision_of(net.parts)
+    self._fixed = self.precision == "i16"
+    self._weights, self._vectors = pack(net.parts, self._fixed)
     self._state = lt.zeros(tonumber(numbers[0]))
     self._x, self._y = lt.zeros(net.inputs), lt.zeros(net.outputs)
     for _, name in ipairs { "_weights", "_vectors", "_state", "_x", "_y" } do lt.keep(self[name]) end
