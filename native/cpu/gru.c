@@ -62,7 +62,7 @@ static lt_status gru_backward_cpu(const void *args) { return recurrent_backward(
 // The tensors are the LSTM's; those of cells stay absent.
 LT_OP(gru, "y hn cn? saved cells?; x h0? c0? wi wh bi? bh? wi2? wh2? bi2? bh2?", gru_check, gru_cpu)
 LT_OP(gru_backward,
-      "dx? dh0 dc0? dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells? x h0? "
+      "dx? dh0? dc0? dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells? x h0? "
       "c0? wi "
       "wh bi? bh? wi2? wh2? bi2? bh2?",
       gru_backward_check, gru_backward_cpu)
@@ -84,7 +84,7 @@ lt_status lt_gru_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *const *dweig
 {
     lt_tensor none = {.dtype = -1};
     recurrent_backward_args a = {
-        .dx = lt_optional(dx), .dh0 = *dh0, .dc0 = none, .dy = lt_optional(dy),
+        .dx = lt_optional(dx), .dh0 = lt_optional(dh0), .dc0 = none, .dy = lt_optional(dy),
         .dhn = lt_optional(dhn), .dcn = none, .y = *y, .saved = *saved, .cells = none, .x = *x,
         .h0 = lt_optional(h0), .c0 = none, .directions = directions};
     recurrent_take(a.dw, dweights, directions);

@@ -65,7 +65,7 @@ static lt_status lstm_backward_cpu(const void *args)
 LT_OP(lstm, "y hn cn saved cells; x h0? c0? wi wh bi? bh? wi2? wh2? bi2? bh2?", lstm_check,
       lstm_cpu)
 LT_OP(lstm_backward,
-      "dx? dh0 dc0 dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells x h0? "
+      "dx? dh0? dc0? dwi dwh dbi? dbh? dwi2? dwh2? dbi2? dbh2?; dy? dhn? dcn? y saved cells x h0? "
       "c0? wi wh "
       "bi? bh? wi2? wh2? bi2? bh2?",
       lstm_backward_check, lstm_backward_cpu)
@@ -87,7 +87,7 @@ lt_status lt_lstm_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *dc0,
                            const lt_tensor *c0, lt_tensor *const *weights, int32_t directions)
 {
     recurrent_backward_args a = {
-        .dx = lt_optional(dx), .dh0 = *dh0, .dc0 = *dc0, .dy = lt_optional(dy),
+        .dx = lt_optional(dx), .dh0 = lt_optional(dh0), .dc0 = lt_optional(dc0), .dy = lt_optional(dy),
         .dhn = lt_optional(dhn), .dcn = lt_optional(dcn), .y = *y, .saved = *saved, .cells = *cells,
         .x = *x, .h0 = lt_optional(h0), .c0 = lt_optional(c0), .directions = directions};
     recurrent_take(a.dw, dweights, directions);

@@ -47,6 +47,12 @@ static int64_t time_of(const sizes *s, int direction, int64_t i)
     return direction ? s->steps - 1 - i : i;
 }
 
+// Whether a product with the recurrent weights is not of zeros: a single step from no state needs none.
+static bool recurs(const sizes *s, const lt_tensor *h0)
+{
+    return s->steps > 1 || lt_present(h0);
+}
+
 // ---- packed weights ----------------------------------------------------------------------------
 // Panels of TILE_PANEL columns, each (k, TILE_PANEL) dense, zeros beyond the last column.
 
@@ -174,7 +180,7 @@ lt_status recurrent_forward(const recurrent_cell *cell, const recurrent_args *a)
         return LT_OK;
     }
     split p = split_up(&s, a->directions);
-    bool packs = !is_small(&s, &p);
+    bool packs = recurs(&s, &a->h0) && !is_small(&s, &p);
     int64_t wide = RECURRENT_WIDTH * s.hidden, each = packs ? panel_floats(s.hidden, s.gates) : 0;
     float *packed =
         lt_alloc((int64_t)sizeof(float) * (each * a->directions + forward_room(&s) * p.team));
@@ -243,11 +249,13 @@ static void backward_share(const recurrent_cell *cell, const recurrent_backward_
                            cell->has_cell ? lt_f32(&a->cells) + (row + base) * H : NULL,
                            dh + n * width, dc + n * H);
         }
-        times(dh, width, drec, s->gates, packed, rows, H, s->gates, true);
+        if (i > 0 || lt_present(&a->dh0))
+            times(dh, width, drec, s->gates, packed, rows, H, s->gates, true);
     }
     for (int64_t n = 0; n < count; n++) {
-        memcpy(lt_f32(&a->dh0) + first + n * H, dh + n * width, sizeof(float) * H);
-        if (cell->has_cell)
+        if (lt_present(&a->dh0))
+            memcpy(lt_f32(&a->dh0) + first + n * H, dh + n * width, sizeof(float) * H);
+        if (lt_present(&a->dc0))
             memcpy(lt_f32(&a->dc0) + first + n * H, dc + n * H, sizeof(float) * H);
     }
 }
@@ -263,6 +271,11 @@ static void column_sums(float *sums, const float *x, int64_t rows, int64_t n, in
             for (int64_t i = 0; i < count; i++) sum[i] += x[r * ld + j + i];
         for (int64_t i = 0; i < count; i++) sums[j + i] = (float)sum[i];
     }
+}
+
+static void zero(const lt_tensor *t)
+{
+    if (lt_present(t)) memset(lt_f32(t), 0, sizeof(float) * lt_numel(t));
 }
 
 // Gradients of one direction's weights and, added up over directions, of x.
@@ -281,15 +294,14 @@ static void weight_gradients(const recurrent_cell *cell, const recurrent_backwar
     for (int part = 0; part < cell->rec_parts; part++) {
         const float *from = dsaved + cell->rec_first[part] * H;
         int64_t n = cell->rec_count[part] * H;
-        lt_sgemm(true, false, n, H, s->rows, from, wide, before, H, 0, lt_f32(&dw->wh) + at * H, H);
-        if (lt_present(&dw->bh)) column_sums(lt_f32(&dw->bh) + at, from, s->rows, n, wide);
+        if (recurs(s, &a->h0))
+            lt_sgemm(true, false, n, H, s->rows, from, wide, before, H, 0, lt_f32(&dw->wh) + at * H, H);
+        if (lt_present(&dw->bh) && from + n <= dsaved + s->gates)
+            memcpy(lt_f32(&dw->bh) + at, lt_f32(&dw->bi) + (from - dsaved), sizeof(float) * n);
+        else if (lt_present(&dw->bh)) column_sums(lt_f32(&dw->bh) + at, from, s->rows, n, wide);
         at += n;
     }
-}
-
-static void zero(const lt_tensor *t)
-{
-    if (lt_present(t)) memset(lt_f32(t), 0, sizeof(float) * lt_numel(t));
+    if (!recurs(s, &a->h0)) zero(&dw->wh);
 }
 
 // No step: gradients of the last states are those of the first, weights have none.
@@ -317,7 +329,8 @@ lt_status recurrent_backward(const recurrent_cell *cell, const recurrent_backwar
     float *packed = lt_alloc((int64_t)sizeof(float) * floats);
     LT_REQUIRE(packed, LT_ERR_MEMORY, "%s_backward: %s", cell->name, lt_error());
     float *dsaved = packed + each * a->directions, *room = dsaved + big * a->directions;
-    for (int d = 0; d < a->directions; d++)
+    bool packs = s.steps > 1 || lt_present(&a->dh0);
+    for (int d = 0; d < a->directions && packs; d++)
         pack(packed + d * each, lt_f32(&a->w[d].wh), s.gates, s.hidden, false);
 #pragma omp parallel for num_threads(p.team) schedule(static)
     for (int64_t item = 0; item < p.items; item++) {
@@ -429,12 +442,12 @@ lt_status recurrent_backward_check(const recurrent_cell *cell, const recurrent_b
         check_dense(op, "saved", &a->saved, 3, a->directions, s.rows, RECURRENT_WIDTH * s.hidden));
     LT_TRY(check_state(op, "h0", &s, &a->h0, true));
     LT_TRY(check_state(op, "dhn", &s, &a->dhn, true));
-    LT_TRY(check_state(op, "dh0", &s, &a->dh0, false));
+    LT_TRY(check_state(op, "dh0", &s, &a->dh0, true));
     if (!cell->has_cell) return LT_OK;
     LT_TRY(check_dense(op, "cells", &a->cells, 3, a->directions, s.rows, s.hidden));
     LT_TRY(check_state(op, "c0", &s, &a->c0, true));
     LT_TRY(check_state(op, "dcn", &s, &a->dcn, true));
-    return check_state(op, "dc0", &s, &a->dc0, false);
+    return check_state(op, "dc0", &s, &a->dc0, true);
 }
 
 void recurrent_take(recurrent_weights *w, lt_tensor *const *list, int32_t directions)

@@ -458,7 +458,7 @@ lt_status lt_decode_best(lt_tensor *values, lt_tensor *places, const lt_tensor *
 lt_status lt_lstm(lt_tensor *y, lt_tensor *hn, lt_tensor *cn, lt_tensor *saved, lt_tensor *cells,
                   const lt_tensor *x, const lt_tensor *h0, const lt_tensor *c0,
                   lt_tensor *const *weights, int32_t directions);
-// dx, dy, dhn and dcn may be NULL; dweights are laid out as weights.
+// dx, dh0, dc0, dy, dhn and dcn may be NULL; dweights are laid out as weights.
 lt_status lt_lstm_backward(lt_tensor *dx, lt_tensor *dh0, lt_tensor *dc0,
                            lt_tensor *const *dweights, const lt_tensor *dy, const lt_tensor *dhn,
                            const lt_tensor *dcn, const lt_tensor *y, const lt_tensor *saved,

@@ -3,12 +3,7 @@
 local fs = lt.fs
 local program = require "program"
 
-local musician = lt.recipe "musician"
-local prepare = require "musician_prepare"
-local sources = require "musician_sources"
-
 local folder = program.folder()
-local here = fs.dirname(musician.path)
 
 local function run(options, ...)
   return program.run({ "run", "musician", ... }, { directory = folder, timeout = 300,
@@ -194,7 +189,7 @@ describe("damaged bytes", function()
     { "a.mid", song(scale) }, { "drums/b.mid", song(scale) },
     { "chord_midi.txt", "0.0 1.0 C:maj\n1.0 2.0 G:7\n" },
   }
-  local recipes = prepare.recipes({ "melody", "harmony", "dynamics", "groove" }, here)
+  local damaged = dofile "tests/fuzz/sources.lua"
 
   -- One to four bytes changed, or a part cut out or doubled.
   local function damage(text)
@@ -222,16 +217,8 @@ describe("damaged bytes", function()
       for round = 0, 60 do
         fs.write(path, round == 0 and file[2] or damage(file[2]))
         fs.write(fs.join(root, "b.mid"), song(scale))
-        local skipped = lt.data.skipped(root)      -- raises again what is no wrong data
-        local found = sources.find(root, skipped)
-        for _, recipe in ipairs(recipes) do
-          for _, entry in ipairs(found[recipe.source.model_name]) do
-            local c = { seconds = 45, seed = 1 }
-            local ok = skipped:try(entry.id, lt.scope, recipe.source.read, entry, c, 0)
-            read = read + (ok and 1 or 0)
-          end
-        end
-        wrong = wrong + #skipped.list
+        local pieces, problems = damaged.read(root)
+        read, wrong = read + pieces, wrong + problems
       end
       fs.remove(path)
     end

@@ -23,10 +23,10 @@ local layer = op.define {
   backward = function(saved, dy, dhn)
     local x, y, w, D = saved.x, saved.y, saved.w, saved.directions
     local dx = saved.needs[1] and shared.sequence_like(x, x:size(3)) or nil
-    local dh0 = Tensor.empty({ D, x:size(2), w[2]:size(2) })
+    local dh0 = saved.needs[2] and Tensor.empty({ D, x:size(2), w[2]:size(2) }) or nil
     local dw = shared.weight_gradients(w)
     dy, dhn = shared.laid_out(dy, y), dhn and dhn:contiguous()
-    check(C.lt_gru_backward(pointer(dx), dh0.c, shared.list(dw), pointer(dy), pointer(dhn), y.c,
+    check(C.lt_gru_backward(pointer(dx), pointer(dh0), shared.list(dw), pointer(dy), pointer(dhn), y.c,
       saved.gates.c, x.c, pointer(saved.h0), shared.list(w), D))
     return dx, dh0, unpack(dw, 1, 8)
   end,

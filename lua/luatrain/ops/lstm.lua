@@ -86,10 +86,11 @@ local layer = op.define {
     local x, y, w, D = saved.x, saved.y, saved.w, saved.directions
     local N, H = x:size(2), w[2]:size(2)
     local dx = saved.needs[1] and shared.sequence_like(x, x:size(3)) or nil
-    local dh0, dc0 = Tensor.empty({ D, N, H }), Tensor.empty({ D, N, H })
+    local dh0 = saved.needs[2] and Tensor.empty({ D, N, H }) or nil
+    local dc0 = saved.needs[3] and Tensor.empty({ D, N, H }) or nil
     local dw = shared.weight_gradients(w)
     dy, dhn, dcn = shared.laid_out(dy, y), dhn and dhn:contiguous(), dcn and dcn:contiguous()
-    check(C.lt_lstm_backward(pointer(dx), dh0.c, dc0.c, shared.list(dw), pointer(dy), pointer(dhn),
+    check(C.lt_lstm_backward(pointer(dx), pointer(dh0), pointer(dc0), shared.list(dw), pointer(dy), pointer(dhn),
       pointer(dcn), y.c, saved.gates.c, saved.cells.c, x.c, pointer(saved.h0), pointer(saved.c0),
       shared.list(w), D))
     return dx, dh0, dc0, unpack(dw, 1, 8)

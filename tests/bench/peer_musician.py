@@ -1,0 +1,52 @@
+"""The peer of musician.lua: PyTorch's best of eager and compiled, with one thread and with all.
+
+`python peer_musician.py eager` (or compile) measures that way alone."""
+import sys
+
+import timing
+import torch
+from torch.nn import functional as F
+
+from musician_models import MODELS, SIZES, frames
+
+LOSSES = {"emotion": F.mse_loss, "melody": F.binary_cross_entropy, "dynamics": F.mse_loss, "groove": F.mse_loss,
+          "harmony": lambda y, target: F.kl_div((y + 1e-8).log(), target, reduction="batchmean")}
+
+
+def targets(name, x):
+    y = x @ (torch.randn(SIZES[name]) / SIZES[name][0] ** 0.5)
+    return y.softmax(-1) if name == "harmony" else (y > 1).float() if name == "melody" else y.sigmoid()
+
+
+def measure(name, way):
+    mode, threads = way.split("_")[:2]
+    torch.set_num_threads(int(threads))
+    torch.manual_seed(1)
+    model, x = MODELS[name](), frames(name, 64)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    y = targets(name, x)
+
+    def forward(x, y):
+        return LOSSES[name](model(x), y)
+
+    if mode == "compile":
+        forward = torch.compile(forward)
+
+    def step():
+        loss = forward(x, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(20):
+        step()
+    return timing.median(step, 1000)
+
+
+cores = torch.get_num_threads()
+modes = sys.argv[1:] or timing.WAYS
+ways = [f"{mode}_{threads}_threads" for mode in modes for threads in sorted({1, cores})]
+for name in MODELS:
+    seconds, way = timing.best(lambda way: measure(name, way), ways)
+    timing.result(f"musician_{name}", seconds, f"torch_{torch.__version__}_{way}")
