@@ -91,34 +91,67 @@ static lt_status resample_check(const void *p)
     return resample_check_as("resample", &a->y, &a->x, &a->filter, a->up, a->down);
 }
 
-// Four sums at a time: one would wait for its own additions.
-static float dot(const float *a, const float *b, int64_t n)
+// x times a row, and `share` of the way to x times the next row. Four sums at a time: one would wait for
+// its own additions.
+static float dot(const float *x, const float *row, const float *next, float share, int64_t n)
+{
+    vec s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
+    int64_t i = 0;
+    for (; i + 2 * LT_LANES <= n; i += 2 * LT_LANES) {
+        vec a = vec_load(x + i), b = vec_load(x + i + LT_LANES);
+        s0 += a * vec_load(row + i);
+        s1 += b * vec_load(row + i + LT_LANES);
+        t0 += a * vec_load(next + i);
+        t1 += b * vec_load(next + i + LT_LANES);
+    }
+    vec sum = s0 + s1;
+    float rest = vec_sum(sum + share * ((t0 + t1) - sum));
+    for (; i < n; i++) rest += x[i] * (row[i] + share * (next[i] - row[i]));
+    return rest;
+}
+
+// The same where only one row counts.
+static float dot_row(const float *x, const float *row, int64_t n)
 {
     vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
     int64_t i = 0;
     for (; i + 4 * LT_LANES <= n; i += 4 * LT_LANES) {
-        s0 += vec_load(a + i) * vec_load(b + i);
-        s1 += vec_load(a + i + LT_LANES) * vec_load(b + i + LT_LANES);
-        s2 += vec_load(a + i + 2 * LT_LANES) * vec_load(b + i + 2 * LT_LANES);
-        s3 += vec_load(a + i + 3 * LT_LANES) * vec_load(b + i + 3 * LT_LANES);
+        s0 += vec_load(x + i) * vec_load(row + i);
+        s1 += vec_load(x + i + LT_LANES) * vec_load(row + i + LT_LANES);
+        s2 += vec_load(x + i + 2 * LT_LANES) * vec_load(row + i + 2 * LT_LANES);
+        s3 += vec_load(x + i + 3 * LT_LANES) * vec_load(row + i + 3 * LT_LANES);
     }
-    for (; i + LT_LANES <= n; i += LT_LANES) s0 += vec_load(a + i) * vec_load(b + i);
+    for (; i + LT_LANES <= n; i += LT_LANES) s0 += vec_load(x + i) * vec_load(row + i);
     float sum = vec_sum((s0 + s1) + (s2 + s3));
-    for (; i < n; i++) sum += a[i] * b[i];
+    for (; i < n; i++) sum += x[i] * row[i];
     return sum;
 }
 
-// Where output sample n takes its input from: first tap, phase row, and its share of the next row.
+// Where an output sample takes its input from: first tap, phase row, and its share of the next row.
 typedef struct tap { int64_t begin, row; float share; } tap;
 
-static tap tap_of(int64_t n, int64_t up, int64_t down, int64_t half)
+// Output samples one after the other: sample n lies at whole + phase / up. Dividing for each would take as
+// long as its products.
+typedef struct walk { int64_t whole, phase, up, step_whole, step_phase; } walk;
+
+static walk walk_from(int64_t n, int64_t up, int64_t down)
 {
-    int64_t position = n * down, phase = position % up;
-    tap t = {position / up - half + 1, phase, 0};
-    if (up > MAX_PHASES) {
-        double at = (double)phase * MAX_PHASES / (double)up;
+    return (walk){n * down / up, n * down % up, up, down / up, down % up};
+}
+
+static tap next_tap(walk *w, int64_t half)
+{
+    tap t = {w->whole - half + 1, w->phase, 0};
+    if (w->up > MAX_PHASES) {
+        double at = (double)w->phase * MAX_PHASES / (double)w->up;
         t.row = (int64_t)at;
         t.share = (float)(at - (double)t.row);
+    }
+    w->whole += w->step_whole;
+    w->phase += w->step_phase;
+    if (w->phase >= w->up) {
+        w->phase -= w->up;
+        w->whole++;
     }
     return t;
 }
@@ -134,8 +167,9 @@ static lt_status resample_cpu(const void *p)
         const float *x = lt_f32(&a->x) + item / chunks * length;
         float *y = lt_f32(&a->y) + item / chunks * count;
         int64_t from = item % chunks * CHUNK, to = from + CHUNK < count ? from + CHUNK : count;
+        walk w = walk_from(from, a->up, a->down);
         for (int64_t n = from; n < to; n++) {
-            tap t = tap_of(n, a->up, a->down, taps / 2);
+            tap t = next_tap(&w, taps / 2);
             int64_t first = t.begin < 0 ? -t.begin : 0;
             int64_t last = t.begin + taps > length ? length - t.begin : taps;
             if (last <= first) {
@@ -143,8 +177,8 @@ static lt_status resample_cpu(const void *p)
                 continue;
             }
             const float *row = filter + t.row * taps + first, *in = x + t.begin + first;
-            y[n] = dot(row, in, last - first);
-            if (t.share != 0) y[n] += t.share * (dot(row + taps, in, last - first) - y[n]);
+            y[n] = t.share != 0 ? dot(in, row, row + taps, t.share, last - first)
+                                : dot_row(in, row, last - first);
         }
     }
     return LT_OK;
@@ -175,8 +209,9 @@ static lt_status resample_backward_cpu(const void *p)
         float *dx = lt_f32(&a->y) + clip * length;
         const float *dy = lt_f32(&a->x) + clip * count;
         memset(dx, 0, sizeof(float) * (size_t)length);
+        walk w = walk_from(0, a->up, a->down);
         for (int64_t n = 0; n < count; n++) {
-            tap t = tap_of(n, a->up, a->down, taps / 2);
+            tap t = next_tap(&w, taps / 2);
             int64_t first = t.begin < 0 ? -t.begin : 0;
             int64_t last = t.begin + taps > length ? length - t.begin : taps;
             const float *row = filter + t.row * taps;

@@ -4,8 +4,8 @@
 // Output frame t lies at t * rate between two frames of the input. Its magnitude is interpolated
 // between theirs. Its phase is the phase before plus what the phase advances between these two
 // frames, which, but for whole turns, is the angle of b conj(a): so there are rotations here and no
-// angles at all.
-#include "core/internal.h"
+// angles at all. A lane of the vectors is a bin, since each frame needs the one before.
+#include "cpu/fft_lanes.h"
 
 #include <math.h>
 #include <omp.h>
@@ -44,41 +44,54 @@ static lt_status vocoder_check(const void *p)
     return LT_OK;
 }
 
-// Magnitudes and directions (re, im) of n values; the direction of 0 is 1. Two more follow as
-// zeros.
-static void vocoder_polar(const float *x, int64_t n, float *size, float *re, float *im)
+enum { SQUARE = LT_LANES / 2 };  // frames that LT_LANES numbers hold
+
+// A frame of LT_LANES bins: magnitudes, and directions as numbers of length 1; that of 0 is 1.
+typedef struct polar { vec size, re, im; } polar;
+
+// Spectra of `bins` bins, `stride` apart, as polar frames. Two of magnitude 0 follow.
+static void vocoder_polar(polar *to, const float *x, int64_t stride, int bins, int64_t frames)
 {
-#pragma omp simd
-    for (int64_t t = 0; t < n; t++) {
-        float a = x[2 * t], b = x[2 * t + 1], power = a * a + b * b, m = sqrtf(power);
-        float inverse = 1 / (power > 0 ? m : 1);
-        size[t] = m;
-        re[t] = power > 0 ? a * inverse : 1;
-        im[t] = power > 0 ? b * inverse : 0;
+    for (int64_t t = 0; t < frames; t += SQUARE) {
+        int count = frames - t < SQUARE ? (int)(frames - t) : SQUARE;
+        vec v[LT_LANES];
+        for (int b = 0; b < LT_LANES; b++)
+            v[b] = b < bins ? vec_load_some(x + b * stride + 2 * t, 2 * count) : vec_all(0);
+        vec_transpose(v);
+        for (int i = 0; i < count; i++) {
+            vec re = v[2 * i], im = v[2 * i + 1], size = vec_sqrt(re * re + im * im);
+            ivec some = size > vec_all(0);
+            vec inverse = 1 / vec_select(some, size, vec_all(1));
+            to[t + i] = (polar){size, vec_select(some, re * inverse, vec_all(1)), im * inverse};
+        }
     }
-    for (int64_t t = n; t < n + 2; t++) size[t] = 0, re[t] = 1, im[t] = 0;
+    for (int64_t t = frames; t < frames + 2; t++) to[t] = (polar){vec_all(0), vec_all(1), vec_all(0)};
 }
 
-// One bin: y[t] for all t.
-static void vocoder_bin(float *y, int64_t count, double rate, const float *size, const float *re,
-                        const float *im)
+// y[t] of the same bins for all t.
+static void vocoder_bins(float *y, int64_t stride, int bins, int64_t count, double rate,
+                         const polar *x)
 {
-    float c = re[0], s = im[0];
-    for (int64_t t = 0; t < count; t++) {
-        double at = (double)t * rate;
-        int64_t i = (int64_t)at;
-        float share = (float)(at - (double)i);
-        float m = (1 - share) * size[i] + share * size[i + 1];
-        y[2 * t] = m * c;
-        y[2 * t + 1] = m * s;
-        // turn by b conj(a), and back to length 1 by a step of Newton's method
-        float dc = re[i + 1] * re[i] + im[i + 1] * im[i],
-              ds = im[i + 1] * re[i] - re[i + 1] * im[i];
-        float turned = c * dc - s * ds;
-        s = c * ds + s * dc;
-        float fix = 1.5f - 0.5f * (turned * turned + s * s);
-        c = turned * fix;
-        s *= fix;
+    vec c = x[0].re, s = x[0].im, v[LT_LANES];
+    for (int64_t first = 0; first < count; first += SQUARE) {
+        int some = count - first < SQUARE ? (int)(count - first) : SQUARE;
+        for (int k = 0; k < SQUARE; k++) {
+            double at = (double)(first + (k < some ? k : some - 1)) * rate;
+            const polar *a = x + (int64_t)at, *b = a + 1;
+            float share = (float)(at - floor(at));
+            vec m = (1 - share) * a->size + share * b->size;
+            v[2 * k] = m * c;
+            v[2 * k + 1] = m * s;
+            // turn by b conj(a), and back to length 1 by a step of Newton's method
+            vec dc = b->re * a->re + b->im * a->im, ds = b->im * a->re - b->re * a->im;
+            vec turned = c * dc - s * ds;
+            s = c * ds + s * dc;
+            vec fix = 1.5f - 0.5f * (turned * turned + s * s);
+            c = turned * fix;
+            s *= fix;
+        }
+        vec_transpose(v);
+        for (int b = 0; b < bins; b++) vec_store_some(y + b * stride + 2 * first, v[b], 2 * some);
     }
 }
 
@@ -86,21 +99,21 @@ static lt_status vocoder_cpu(const void *p)
 {
     const vocoder_args *a = p;
     int64_t bins = a->x.shape[1], frames = a->x.shape[2], count = a->y.shape[2];
-    int64_t items = a->x.shape[0] * bins, width = frames + 2;
-    int team = lt_team(items * 32 * (frames + count));
-    float *block = lt_alloc(team * 3 * width * (int64_t)sizeof(float));
+    int64_t groups = (bins + LT_LANES - 1) / LT_LANES, items = a->x.shape[0] * groups;
+    int team = lt_team(a->x.shape[0] * bins * 8 * (frames + count));
+    polar *block = lt_alloc(team * (frames + 2) * (int64_t)sizeof(polar));
     LT_REQUIRE(block, LT_ERR_MEMORY, "phase_vocoder: no memory for %lld frames", (long long)frames);
 #pragma omp parallel num_threads(team)
     {
-        float *size = block + omp_get_thread_num() * 3 * width, *re = size + width,
-              *im = re + width;
+        polar *mine = block + omp_get_thread_num() * (frames + 2);
 #pragma omp for schedule(static)
         for (int64_t item = 0; item < items; item++) {
-            int64_t clip = item / bins, bin = item % bins;
-            vocoder_polar(lt_f32(&a->x) + clip * a->x.stride[0] + bin * a->x.stride[1], frames,
-                          size, re, im);
-            vocoder_bin(lt_f32(&a->y) + clip * a->y.stride[0] + bin * a->y.stride[1], count,
-                        a->rate, size, re, im);
+            int64_t clip = item / groups, bin = item % groups * LT_LANES;
+            int some = bins - bin < LT_LANES ? (int)(bins - bin) : LT_LANES;
+            vocoder_polar(mine, lt_f32(&a->x) + clip * a->x.stride[0] + bin * a->x.stride[1],
+                          a->x.stride[1], some, frames);
+            vocoder_bins(lt_f32(&a->y) + clip * a->y.stride[0] + bin * a->y.stride[1],
+                         a->y.stride[1], some, count, a->rate, mine);
         }
     }
     lt_free(block);
