@@ -2,7 +2,8 @@
 --
 --     encoder             the module; its parameters are the model's `encoder`
 --     width               of its result's rows
---     times               a list: the second of the window that each row is about; 0 where it is about none
+--     times               a list: the second of the window that each row is about; false: about none
+--     spread              deviation of the weights that its result is multiplied by at first
 --     pictures(x)         what the encoder takes, of a batch of what `listen` gave
 --     run(x)              (B, #times, width) of that
 --     load(path, given)   takes weights that were trained elsewhere
@@ -30,7 +31,7 @@ local SMALL = { hidden_size = 256, num_hidden_layers = 4, num_attention_heads = 
 
 -- Seconds of the patches' middles, after two rows that are about none: frames of 10 ms, patches of 16.
 local function patch_times(encoder, stride)
-  local times, grid = { 0, 0 }, encoder._grid
+  local times, grid = { false, false }, encoder._grid
   for _ = 1, grid[1] do
     for k = 0, grid[2] - 1 do times[#times + 1] = (k * stride + 8) * 0.01 end
   end
@@ -51,6 +52,7 @@ function ears.ast(seconds, o)
     return lt.audio.ast_features(sound, { max_length = frames, n_mels = o.n_mels })
   end
   return { encoder = encoder, width = sizes.hidden_size, times = patch_times(encoder, sizes.time_stride),
+    spread = sizes.hidden_size ^ -0.5,
     pictures = pictures, run = function(x) return (encoder(x)) end,
     load = function(path, given) encoder:load_pretrained(path, given) end }
 end
@@ -72,13 +74,18 @@ end
 -- ---- the frame-wise model -----------------------------------------------------------------------
 
 --- Hears the levels of transcription_bands.lua; rows are the probabilities of onset, frame and offset and the
--- velocity of all keys.
+-- velocity of all keys, 0 where none sounds.
 function ears.frames(seconds, o)
   local encoder, times = FramesModel(o.encoder), {}
   for row = 1, math.floor(seconds / bands.row_seconds + 0.5) do times[row] = (row - 1) * bands.row_seconds end
   return { encoder = encoder, width = 4 * notes.keys, times = times,
     pictures = function(levels) return levels:to "f32" end,
-    run = function(x) return encoder(x):sigmoid():flatten(3) end,
+    spread = 0.3,
+    run = function(x)
+      local y = encoder(x):sigmoid()
+      local silenced = y:narrow(4, 4, 1) * y:narrow(4, 2, 1)
+      return lt.cat({ y:narrow(4, 1, 3), silenced }, 4):flatten(3)
+    end,
     load = function(path) checkpoint.evaluate(runs.best_checkpoint(path), encoder) end }
 end
 

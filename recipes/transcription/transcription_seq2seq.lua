@@ -3,13 +3,14 @@
 --     pictures                    what the encoder hears of the window, transcription_ears.lua
 --     encoder  (B, n, E)          an Audio Spectrogram Transformer, or the frame-wise model
 --     project  (B, n, d)          to the decoder's width, and each row's time in the window
---     decoder  (B, T, d)          embedded tokens with their positions and times; causal self-attention,
---                                 attention to the encoder's result; norms come first
+--     decoder  (B, T, d)          embedded tokens with their positions and times, and what is heard then;
+--                                 causal self-attention, attention to the encoder's result; norms come first
 --     output   (B, T, vocabulary) scores of the next token
 --
--- Positions and times are sines and cosines. Times go through one matrix (`place`) on both sides: a token's
--- is the last time that was said, a row's is its own, and the attention between them begins as their product.
--- So the decoder looks where it has come to from the first step on, which otherwise takes long to be found.
+-- A token's time is the last one that was said, and `present` adds what the encoder heard at it: the decoder
+-- need not find where it has come to, which otherwise takes long to be learnt. Positions and times are sines
+-- and cosines; times go through one matrix (`place`) on both sides, and the attention between them begins as
+-- their product.
 --
 -- Decided where the documents disagree: the decoder is 256 wide with 4 layers, as the model's document has it
 -- (the pipeline's 768 and 6 are settings); a window of 10 s is 998 frames for its encoder, and pretrained
@@ -24,7 +25,7 @@ local options = require "luatrain.options"
 local nn = lt.nn
 
 local Seq2seq = nn.class "TranscriptionSeq2seq"
-Seq2seq.fields = { "encoder", "project", "place", "embedding", "decoder", "output" }
+Seq2seq.fields = { "encoder", "project", "present", "place", "embedding", "decoder", "output" }
 
 local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8,
   intermediate_size = 1024, dropout = 0.1, max_tokens = 512, ear = "ast", n_mels = 128,
@@ -34,14 +35,15 @@ local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_head
 local MOMENT = 0.01
 
 -- A decoder's layers begin as copies of one: each gets weights of its own. Queries and keys of the attention
--- to the encoder begin the same (Trockman and Kolter 2023), and times outweigh the rest on both sides, so that
--- each token begins by looking at the rows near its time.
+-- to the encoder begin the same (Trockman and Kolter 2023), and times outweigh the rest on both sides, so
+-- that each token begins by looking at the rows near its time.
 local function initialize(self, d)
   for _, p in ipairs(self.decoder:parameters()) do
     if p:dim() == 2 then nn.init.xavier_uniform_(p) end
   end
   nn.init.normal_(self.embedding.weight, 0, 0.25)
-  nn.init.normal_(self.project.weight, 0, 0.1)
+  nn.init.normal_(self.project.weight, 0, self._ear.spread)
+  nn.init.normal_(self.present.weight, 0, self._ear.spread)
   nn.init.orthogonal_(self.place.weight)
   lt.no_grad(function()
     for i = 1, #self.decoder.layers do
@@ -51,6 +53,26 @@ local function initialize(self, d)
       weight:narrow(1, d + 1, d):copy_(query)
     end
   end)
+end
+
+-- (moments, n): mixes the rows that are nearest to each moment.
+local function nearest(times, moments)
+  local mix = lt.zeros(moments, #times)
+  local weights = mix:data()
+  for m = 0, moments - 1 do
+    local least, count = math.huge, 0
+    for i = 1, #times do
+      local distance = times[i] and math.abs(times[i] - m * MOMENT) or math.huge
+      if distance < least - 1e-6 then least, count = distance, 0 end
+      if distance < least + 1e-6 then count = count + 1 end
+    end
+    for i = 1, #times do
+      if times[i] and math.abs(times[i] - m * MOMENT) < least + 1e-6 then
+        weights[m * #times + i - 1] = 1 / count
+      end
+    end
+  end
+  return mix
 end
 
 --- codec: of transcription_tokens.lua, whose seconds are the window's.
@@ -63,13 +85,14 @@ function Seq2seq:init(codec, o)
   self._codec, self._longest = codec, o.max_tokens
   self.ear, self._ear = o.ear, ears[o.ear](codec.seconds, o)
   self.encoder = self._ear.encoder
-  self.project = nn.Linear(self._ear.width, d)
+  self.project, self.present = nn.Linear(self._ear.width, d), nn.Linear(self._ear.width, d)
   self.place = nn.Linear(d, d, { bias = false })
   self.embedding = nn.Embedding(codec.vocabulary, d)
   self._positions = nn.sinusoid_table(o.max_tokens, d) * 0.25
-  self._moments = nn.sinusoid_table(math.ceil(codec.seconds / MOMENT) + 1, d, 0, 1, 1000)
-  self._times = lt.tensor(self._ear.times, "f32") * (1 / MOMENT)
-  self._times = (self._times + 0.5):to "i64"
+  self._count = math.ceil(codec.seconds / MOMENT) + 1
+  self._moments = nn.sinusoid_table(self._count, d, 0, 1, 1000)
+  self._nearest, self._times = nearest(self._ear.times, self._count), {}
+  for i, time in ipairs(self._ear.times) do self._times[i] = math.floor((time or 0) / MOMENT + 0.5) end
   self.dropout = nn.Dropout(o.dropout)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,
@@ -101,7 +124,8 @@ end
 -- which ends in silence where it is shorter than the window, or levels (B, rows, bands * 2).
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
---- (B, n, d) of pictures.
+--- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result, and (B, moments, d), what
+-- each moment adds to the tokens that are said then.
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -110,23 +134,20 @@ function Seq2seq:encode(pictures)
   else
     x = self._ear.run(pictures)
   end
-  return self.project(x) + self.place(self._moments:index_select(1, self._times))
+  local places = self.place(self._moments)
+  return self.project(x) + places:index_select(1, lt.tensor(self._times, "i64")),
+    lt.matmul(self._nearest, self.present(x)) + places
 end
 
--- Embedded tokens (B, T) without their positions: what each says, and the time that it says it of.
-local function embed(self, tokens, clock, places)
-  return self.embedding(tokens) + lt.embedding(clock, places)
-end
-
--- Times (B, T) of tokens (B, T), see the codec's `moment`.
-local function clock_of(codec, tokens)
+-- Which rows of all pictures' moments tokens (B, T) are said at; see the codec's `moment`.
+local function clock_of(self, tokens)
   local clock, length = lt.zeros(tokens:size(), "i64"), tokens:size(2)
   local from, to = tokens:contiguous():data(), clock:data()
-  for first = 0, tokens:numel() - 1, length do
+  for row = 0, tokens:size(1) - 1 do
     local moment = 0
-    for i = first, first + length - 1 do
-      moment = codec:moment(tonumber(from[i]), moment)
-      to[i] = moment
+    for i = row * length, (row + 1) * length - 1 do
+      moment = self._codec:moment(tonumber(from[i]), moment)
+      to[i] = row * self._count + moment
     end
   end
   return clock
@@ -142,8 +163,8 @@ function Seq2seq:forward(pictures, tokens)
     failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
-  local memory = self:encode(pictures)
-  local x = embed(self, tokens, clock_of(self._codec, tokens), self.place(self._moments))
+  local memory, now = self:encode(pictures)
+  local x = self.embedding(tokens) + lt.embedding(clock_of(self, tokens), now:flatten(1, 2))
   x = x + self._positions:narrow(1, 1, length)
   return self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
 end
@@ -169,32 +190,39 @@ end
 
 -- ---- decoding -----------------------------------------------------------------------------------
 
---- What lt.decode needs of pictures: the encoder's result, a cache and the time that each row has come to.
+--- What lt.decode needs of pictures: the encoder's result, a cache, and of each row its picture and the time
+-- that it has come to.
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
   return lt.no_grad(function()
-    local moments = {}
-    for row = 1, pictures:size(1) do moments[row] = 0 end
-    return { moments = moments, places = self.place(self._moments),
-      cache = nn.decoder_cache(self.decoder, self:encode(pictures), { positions = self._positions,
-        output = self.output, max_length = self._longest, precision = given and given.precision }) }
+    local memory, now = self:encode(pictures)
+    local rows = {}
+    for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, moment = 0 } end
+    return { rows = rows, now = now:flatten(1, 2),
+      cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
+        max_length = self._longest, precision = given and given.precision }) }
   end)
 end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
 function Seq2seq:step(tokens, state)
-  for row, token in ipairs(tokens:tolist()) do
-    state.moments[row] = self._codec:moment(token, state.moments[row])
+  local clock = {}
+  for k, token in ipairs(tokens:tolist()) do
+    local row = state.rows[k]
+    row.moment = self._codec:moment(token, row.moment)
+    clock[k] = row.picture * self._count + row.moment
   end
-  return state.cache:step(embed(self, tokens, lt.tensor(state.moments, "i64"), state.places))
+  return state.cache:step(self.embedding(tokens) + lt.embedding(lt.tensor(clock, "i64"), state.now))
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.
 function Seq2seq.reorder(_, state, rows)
   state.cache:reorder(rows)
-  local before = state.moments
-  state.moments = {}
-  for k, row in ipairs(rows) do state.moments[k] = before[row] end
+  local before = state.rows
+  state.rows = {}
+  for k, row in ipairs(rows) do
+    state.rows[k] = { picture = before[row].picture, moment = before[row].moment }
+  end
 end
 
 -- The options of lt.decode for those of generate.

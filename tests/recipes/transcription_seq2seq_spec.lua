@@ -157,15 +157,21 @@ describe("the encoder-decoder", function()
     lt.no_grad(lt.scope, function()
       local levels = lt.randint(0, 256, { 2, 25, bands.width }):to "u8"
       local x = net:pictures(levels)
-      local memory = net:encode(x)
-      assert.are.same({ 2, 25, 32 }, memory:size())
-      -- a row is the keys' probabilities and the row's time
-      local wanted = net.project(frames(levels):sigmoid():flatten(3))
+      local memory, now = net:encode(x)
+      assert.are.same({ { 2, 25, 32 }, { 2, 51, 32 } }, { memory:size(), now:size() })
+      -- a row is the keys' probabilities and its time; so is each moment, of the row that is nearest
+      local heard = frames(levels):sigmoid()
+      heard:narrow(4, 4, 1):mul_(heard:narrow(4, 2, 1):clone())
+      heard = heard:flatten(3)
       local place = net.place(lt.nn.sinusoid_table(51, 32, 0, 1, 1000))
+      local function near(a, b, c) return (a - b - c):abs():max():item() < 1e-5 end
       for row = 1, 25 do
-        local difference = memory:select(2, row) - wanted:select(2, row) - place:select(1, 2 * row - 1)
-        assert.is_true(difference:abs():max():item() < 1e-5, row)
+        local time = place:select(1, 2 * row - 1)
+        assert.is_true(near(memory:select(2, row), net.project(heard):select(2, row), time), row)
+        assert.is_true(near(now:select(2, 2 * row - 1), net.present(heard):select(2, row), time), row)
       end
+      local between = (net.present(heard):select(2, 3) + net.present(heard):select(2, 4)) / 2
+      assert.is_true(near(now:select(2, 6), between, place:select(1, 6)))
       assert.equal(2, #net:generate(x, { strategy = "greedy", max_length = 5 }))
     end)
     fs.remove_tree(folder)
@@ -188,7 +194,7 @@ describe("the encoder-decoder", function()
         end
       end
       -- a time that lies before the last one changes nothing
-      assert.same({ 30, 30 }, state.moments)
+      assert.same({ { picture = 1, moment = 30 }, { picture = 0, moment = 30 } }, state.rows)
     end)
   end)
 
