@@ -2,12 +2,12 @@
 -- 1024), everything that comes after the encoder, greedily and with 5 beams:
 --
 --     decode_greedy, decode_beam5            one sequence of 512 tokens of 1212, 600 positions of memory
---     decode_10s_greedy, decode_10s_beam5    10 s of music as the recipe has them: three windows of 4 s side
---                                            by side, 200 tokens of 612 each (ASAP's performances: 169 on
---                                            average), 258 positions of memory
+--     decode_10s_greedy, decode_10s_beam5    10 s of music by the recipe's model itself: three windows of 4 s
+--                                            side by side, 200 tokens of 612 each (ASAP's performances: 169
+--                                            on average), 258 positions of memory
 --
 -- With _f32: weights, keys and values in f32 instead of 16-bit fixed point.
-package.path = "tests/?.lua;" .. package.path
+package.path = "tests/?.lua;recipes/transcription/?.lua;" .. package.path
 local lt = require "luatrain"
 local timing = require "bench.timing"
 local nn = lt.nn
@@ -23,23 +23,27 @@ local model = {}
 function model.step(_, tokens, cache) return cache:step(tokens) end
 function model.reorder(_, cache, rows) cache:reorder(rows) end
 
--- o: rows, words, length, memory
-local function measure(name, o, precision)
-  local embedding, output = nn.Embedding(o.words, WIDTH), nn.Linear(WIDTH, o.words)
-  local memory = lt.randn(o.rows, o.memory, WIDTH)
-  local function state()
-    return nn.decoder_cache(decoder, memory, { embedding = embedding, positions = positions, output = output,
-      max_length = o.length, precision = precision })
-  end
+local function write(name, writer, rows, length, state)
   timing.result(name:format "greedy", timing.median(5, lt.scope, function()
-    lt.decode.greedy(model, state(), o.rows, { bos = 1, max_length = o.length })
+    lt.decode.greedy(writer, state(), rows, { bos = 1, max_length = length })
   end))
   timing.result(name:format "beam5", timing.median(5, lt.scope, function()
-    lt.decode.beam(model, state(), o.rows, { bos = 1, beam = 5, max_length = o.length })
+    lt.decode.beam(writer, state(), rows, { bos = 1, beam = 5, max_length = length })
   end))
 end
 
-local one = { rows = 1, words = 1212, length = 512, memory = 600 }
-measure("decode_%s", one, "i16")
-measure("decode_%s_f32", one, "f32")
-measure("decode_10s_%s", { rows = 3, words = 612, length = 200, memory = 258 }, "i16")
+local function measure(name, precision)
+  local embedding, output, memory = nn.Embedding(1212, WIDTH), nn.Linear(WIDTH, 1212), lt.randn(1, 600, WIDTH)
+  write(name, model, 1, 512, function()
+    return nn.decoder_cache(decoder, memory, { embedding = embedding, positions = positions, output = output,
+      max_length = 512, precision = precision })
+  end)
+end
+
+measure("decode_%s", "i16")
+measure("decode_%s_f32", "f32")
+
+local recipe = require "transcription_seq2seq"(require("transcription_tokens").codec "events"):eval()
+local memory, now = lt.no_grad(recipe.encode, recipe, lt.randn(3, 398, 128))
+function recipe.encode() return memory, now end
+write("decode_10s_%s", recipe, 3, 200, function() return recipe:state(memory) end)
