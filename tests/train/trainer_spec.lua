@@ -504,7 +504,7 @@ describe("luatrain run RECIPE train", function()
     -- both come while the second step waits; if the first alone counted, it would end with 143 after it
     local result = program.run({"run", toy, "train", "--run", run, "--no-report", "--pause", "2",
       "--checkpoint-steps", "1"}, {with = "%s & pid=$!; while [ ! -f " .. saved .. " ]; do sleep 0.02; done; "
-      .. "kill -TERM $pid; sleep 0.1; kill -INT $pid; wait $pid"})
+      .. "sleep 0.5; kill -TERM $pid; sleep 0.1; kill -INT $pid; wait $pid"})
     assert.equal(130, result.code)
     assert.equal(0, train(run, "--resume", "auto", "--quiet", "--pause", "0").code)
   end)
