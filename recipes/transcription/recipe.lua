@@ -82,6 +82,9 @@ recipe.config = {
   },
 
   codec = config.choice("events", { "events", "pitches" }, "tokens: what they say"),
+  time_step = config.number(0.02, "tokens: seconds that events tell times to",
+    { min = 0.001, max = 0.1 }),
+  velocity_bins = config.integer(16, "tokens: loudnesses that events tell apart", { min = 1, max = 128 }),
   window = config.number(4, "tokens: seconds of a window", { min = 0.5, max = 10 }),
   encoder = config.string("small", "tokens: an Audio Spectrogram Transformer (small, base, or a safetensors "
     .. "file with the weights of one of base size), or the frame-wise model (frames)",

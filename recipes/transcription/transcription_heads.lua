@@ -37,7 +37,9 @@ heads.frames = {
 
 -- ---- tokens ---------------------------------------------------------------------------------------
 
-local function codec_of(c) return tokens.codec(c.codec, { seconds = c.window }) end
+local function codec_of(c)
+  return tokens.codec(c.codec, { seconds = c.window, step = c.time_step, bins = c.velocity_bins })
+end
 
 -- Sizes of the Audio Spectrogram Transformer by name; the rest is nn.ast's own, Hugging Face's base.
 local SIZES = { small = {}, base = { hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12,

@@ -31,9 +31,6 @@ local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_head
   intermediate_size = 1024, dropout = 0.1, max_tokens = 512, ear = "ast", n_mels = 128,
   encoder = {} }
 
--- Times are told apart to this many seconds.
-local MOMENT = 0.01
-
 -- A decoder's layers begin as copies of one: each gets weights of its own. Queries and keys of the attention
 -- to the encoder begin the same (Trockman and Kolter 2023), and times outweigh the rest on both sides, so
 -- that each token begins by looking at the rows near its time.
@@ -55,19 +52,19 @@ local function initialize(self, d)
   end)
 end
 
--- (moments, n): mixes the rows that are nearest to each moment.
-local function nearest(times, moments)
+-- (moments, n): mixes the rows that are nearest to each moment, `step` seconds apart.
+local function nearest(times, moments, step)
   local mix = lt.zeros(moments, #times)
   local weights = mix:data()
   for m = 0, moments - 1 do
     local least, count = math.huge, 0
     for i = 1, #times do
-      local distance = times[i] and math.abs(times[i] - m * MOMENT) or math.huge
+      local distance = times[i] and math.abs(times[i] - m * step) or math.huge
       if distance < least - 1e-6 then least, count = distance, 0 end
       if distance < least + 1e-6 then count = count + 1 end
     end
     for i = 1, #times do
-      if times[i] and math.abs(times[i] - m * MOMENT) < least + 1e-6 then
+      if times[i] and math.abs(times[i] - m * step) < least + 1e-6 then
         weights[m * #times + i - 1] = 1 / count
       end
     end
@@ -89,10 +86,11 @@ function Seq2seq:init(codec, o)
   self.place = nn.Linear(d, d, { bias = false })
   self.embedding = nn.Embedding(codec.vocabulary, d)
   self._positions = nn.sinusoid_table(o.max_tokens, d) * 0.25
-  self._count = math.ceil(codec.seconds / MOMENT) + 1
+  local step = codec.step or codec.seconds
+  self._count = math.ceil(codec.seconds / step) + 1
   self._moments = nn.sinusoid_table(self._count, d, 0, 1, 1000)
-  self._nearest, self._times = nearest(self._ear.times, self._count), {}
-  for i, time in ipairs(self._ear.times) do self._times[i] = math.floor((time or 0) / MOMENT + 0.5) end
+  self._nearest, self._times = nearest(self._ear.times, self._count, step), {}
+  for i, time in ipairs(self._ear.times) do self._times[i] = math.floor((time or 0) / step + 0.5) end
   self.dropout = nn.Dropout(o.dropout)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,

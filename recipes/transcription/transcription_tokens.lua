@@ -8,7 +8,7 @@
 -- velocities as Hawthorne et al. 2021):
 --
 --     on P ..  tie            the notes that sound from before the window, then the end of this section
---     time T                  what follows happens T steps of 10 ms after the window's beginning
+--     time T                  what follows happens T steps after the window's beginning
 --     off P                   the note ends
 --     velocity V  on P        a note begins; the velocity holds until another is said
 --
@@ -17,7 +17,9 @@
 -- afterwards.
 --
 -- Windows of 10 s of ASAP's performances take 407 tokens on average, and a third of them more than the 512
--- that the documents allow; those of 4 s take 169, and 0.3 % more than 512. So a window has 4 s.
+-- that the documents allow; those of 4 s take 169, and 0.3 % more than 512. So a window has 4 s. The recipe
+-- tells times to 20 ms and 16 velocities apart: notes struck together are a few ms apart, and guessing these
+-- takes attention away from what is played.
 --
 -- `pitches` is the document's: MIDI numbers in the order of their onsets. Its vocabulary of 128 has no room
 -- for its own BOS 128 and EOS 129, and its PAD is MIDI note 0. Decided here: the vocabulary is 130 and tokens
@@ -64,7 +66,6 @@ end
 local Events = setmetatable({}, Codec)
 Events.__index = Events
 
-local BINS = 32                                   -- of velocity, four values each
 local FIRST = 4                                   -- pad, bos, eos, tie
 
 local function new_events(o)
@@ -74,8 +75,8 @@ local function new_events(o)
   end
   local velocity = FIRST + steps
   return setmetatable({ name = "events", step = o.step, steps = steps, seconds = o.seconds, pad = 0, bos = 1,
-    eos = 2, tie = 3, first_velocity = velocity, first_on = velocity + BINS,
-    first_off = velocity + BINS + notes.keys, vocabulary = velocity + BINS + 2 * notes.keys }, Events)
+    eos = 2, tie = 3, first_velocity = velocity, bins = o.bins, first_on = velocity + o.bins,
+    first_off = velocity + o.bins + notes.keys, vocabulary = velocity + o.bins + 2 * notes.keys }, Events)
 end
 
 -- What a token says: kind and number.
@@ -141,7 +142,7 @@ function Events:encode(list, start, seconds)
     if e.on == 0 then
       say(self.first_off + e.pitch - notes.lowest)
     else
-      local bin = math.floor(e.velocity / (128 / BINS))
+      local bin = math.floor(e.velocity * self.bins / 128)
       if bin ~= velocity then say(self.first_velocity + bin) end
       velocity = bin
       say(self.first_on + e.pitch - notes.lowest)
@@ -163,7 +164,7 @@ local function read(self, window)
       if not time or value > time then time = value end
       tied = true
     elseif kind == "velocity" then
-      velocity = math.floor((value + 0.5) * 128 / BINS)
+      velocity = math.floor((value + 0.5) * 128 / self.bins)
     elseif kind == "on" and not tied then
       held[value] = true
     elseif time and (kind == "on" or kind == "off") then
@@ -277,14 +278,14 @@ tokens.names = { "events", "pitches" }
 --- A codec by its name: its fields vocabulary, pad, bos, eos and seconds, its methods encode, decode, stitch,
 -- pair and describe.
 -- @param name "events" or "pitches"
--- @param o {seconds = 4: length of a window, step = 0.01 (events)}
+-- @param o {seconds = 4: length of a window, step = 0.01: seconds, bins = 32: of velocity (events)}
 function tokens.codec(name, o)
   if not makers[name] then
     failure.raise("config", "there is no codec '%s'; there are %s", tostring(name),
       table.concat(tokens.names, " and "))
   end
   local given = o or {}
-  return makers[name] { seconds = given.seconds or 4, step = given.step or 0.01 }
+  return makers[name] { seconds = given.seconds or 4, step = given.step or 0.01, bins = given.bins or 32 }
 end
 
 return tokens
