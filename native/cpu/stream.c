@@ -3,10 +3,10 @@
 //
 // A frame of such a chain is one row times matrices that lie in the cache: what would be around it,
 // a tensor for every layer's result, costs more than the arithmetic. Here results go to and fro
-// between two rooms, and weights are panels (decoder.h) one behind the other in the order in which
-// they are read.
-#include "decoder.h"
+// between two rooms, and weights are panels (decoder.h, stream_fixed.h) one behind the other in the
+// order in which they are read.
 #include "recurrent.h"
+#include "stream_fixed.h"
 #include "../scalar/vmath.h"
 
 typedef struct {
@@ -33,20 +33,26 @@ static int64_t reach_of(const lt_stream_layer *l)
     return (int64_t)(l->kernel - 1) * l->dilation + 1;
 }
 
-static amounts amounts_of(const lt_stream_layer *l)
+// Weights of a matrix; fixed ones come in pairs of inputs.
+static int64_t matrix_of(int64_t out, int64_t in, bool fixed)
+{
+    return out * (fixed ? (in + 1) / 2 * 2 : in);
+}
+
+static amounts amounts_of(const lt_stream_layer *l, bool fixed)
 {
     int64_t in = l->inputs, out = panel_round(l->outputs), gates;
     switch (l->kind) {
-    case LT_STREAM_DENSE: return (amounts){out * in, 2 * out, 0, 0};
+    case LT_STREAM_DENSE: return (amounts){matrix_of(out, in, fixed), 2 * out, 0, 0};
     case LT_STREAM_CONV:
         in *= l->kernel;
-        return (amounts){out * in, 2 * out, PANEL + panel_round(l->inputs * reach_of(l)),
-                         panel_round(in)};
+        return (amounts){matrix_of(out, in, fixed), 2 * out,
+                         PANEL + panel_round(l->inputs * reach_of(l)), panel_round(in)};
     case LT_STREAM_LSTM:
     case LT_STREAM_GRU:
         gates = panel_round((int64_t)cell_of(l)->gates * l->outputs);
-        return (amounts){gates * (in + l->outputs), 4 * gates, 2 * out,
-                         gates + panel_round(RECURRENT_WIDTH * l->outputs)};
+        return (amounts){matrix_of(gates, in, fixed) + matrix_of(gates, l->outputs, fixed),
+                         4 * gates, 2 * out, gates + panel_round(RECURRENT_WIDTH * l->outputs)};
     case LT_STREAM_NORM: return (amounts){0, 3 * out, 0, 0};
     case LT_STREAM_PRELU: return (amounts){0, out, 0, 0};
     default: return (amounts){0, 0, 0, 0};
@@ -70,10 +76,16 @@ static const float *product(place *p, float *y, const float *x, int64_t inputs, 
 {
     int64_t out = panel_round(outputs);
     const float *scales = p->v, *bias = p->v + out;
-    if (with_bias) memcpy(y, bias, sizeof(float) * (size_t)out);
-    panel_times(p->fixed, y, 0, x, 0, 1, p->w, inputs * PANEL, inputs, out / PANEL,
-                (panel_end){scales, with_bias});
-    p->w = panel_at(p->w, out * inputs, p->fixed);
+    if (with_bias)
+        memcpy(y, bias, sizeof(float) * (size_t)out);
+    else
+        memset(y, 0, sizeof(float) * (size_t)out);
+    if (p->fixed)
+        fixed_times(y, x, inputs, p->w, out / PANEL, scales);
+    else
+        panel_times(false, y, 0, x, 0, 1, p->w, inputs * PANEL, inputs, out / PANEL,
+                    (panel_end){scales, true});
+    p->w = panel_at(p->w, matrix_of(out, inputs, p->fixed), p->fixed);
     p->v += 2 * out;
     return bias;
 }
@@ -113,8 +125,7 @@ static void softmax(float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] /= sum;
 }
 
-#define EACH(value) \
-    _Pragma("omp simd") for (int64_t i = 0; i < n; i++) x[i] = (value)
+#define EACH(value) _Pragma("omp simd") for (int64_t i = 0; i < n; i++) x[i] = (value)
 
 // Layers that give as many numbers as they take, in place; what is there up to whole sixteens may
 // change as well.
@@ -153,7 +164,7 @@ static void run_frame(const stream_args *a, int64_t wide, int64_t room, float *y
     memcpy(now, x, sizeof(float) * (size_t)a->layers[0].inputs);
     for (int32_t i = 0; i < a->count; i++) {
         const lt_stream_layer *l = a->layers + i;
-        const amounts n = amounts_of(l);
+        const amounts n = amounts_of(l, a->fixed);
         if (n.weights == 0) {
             change(l, now, p.v);
             p.v += n.vectors;
@@ -174,11 +185,11 @@ static void run_frame(const stream_args *a, int64_t wide, int64_t room, float *y
 }
 
 // All layers together; room: the largest.
-static amounts total_of(const lt_stream_layer *layers, int32_t count)
+static amounts total_of(const lt_stream_layer *layers, int32_t count, bool fixed)
 {
     amounts sum = {0};
     for (int32_t i = 0; i < count; i++) {
-        amounts n = amounts_of(layers + i);
+        amounts n = amounts_of(layers + i, fixed);
         sum.weights += n.weights;
         sum.vectors += n.vectors;
         sum.state += n.state;
@@ -190,7 +201,8 @@ static amounts total_of(const lt_stream_layer *layers, int32_t count)
 static lt_status stream_cpu(const void *args)
 {
     const stream_args *a = args;
-    int64_t wide = widest(a->layers, a->count), room = total_of(a->layers, a->count).room;
+    int64_t wide = widest(a->layers, a->count);
+    int64_t room = total_of(a->layers, a->count, a->fixed).room;
     int64_t in = a->layers[0].inputs, out = a->layers[a->count - 1].outputs;
     for (int64_t t = 0, frames = lt_numel(&a->x) / in; t < frames && !lt_interrupted(); t++)
         run_frame(a, wide, room, lt_f32(&a->y) + t * out, lt_f32(&a->x) + t * in);
@@ -241,7 +253,7 @@ static lt_status stream_check(const void *args)
 {
     const stream_args *a = args;
     LT_TRY(check_layers(a->layers, a->count));
-    amounts total = total_of(a->layers, a->count);
+    amounts total = total_of(a->layers, a->count, a->fixed);
     int64_t in = a->layers[0].inputs, out = a->layers[a->count - 1].outputs, n = lt_numel(&a->x);
     LT_REQUIRE(n % in == 0 && a->x.ndim >= 1 && a->x.shape[a->x.ndim - 1] == in, LT_ERR_ARGUMENT,
                "stream: x is %s, the model takes %lld numbers a frame", LT_SHAPE(&a->x),
@@ -266,7 +278,7 @@ lt_status lt_stream(lt_tensor *y, lt_tensor *state, const lt_tensor *x, const lt
 lt_status lt_stream_state(int64_t *numbers, const lt_stream_layer *layers, int32_t count)
 {
     LT_TRY(check_layers(layers, count));
-    amounts total = total_of(layers, count);
+    amounts total = total_of(layers, count, false);
     *numbers = state_of(layers, count, &total);
     return LT_OK;
 }
