@@ -12,6 +12,10 @@
 
 #include "decoder.h"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 enum { DIGITS = 512 }; // of a row at a time
 
 typedef struct {
@@ -42,63 +46,78 @@ static inline fixed_row fixed_digits(int16_t *room, const float *x, int64_t n)
     return (fixed_row){high, low, (n + 1) / 2, sum / whole};
 }
 
-// sum (16) += w (16, 2) times the same two numbers. vnni: the processor does so at once.
-VEC_INLINE panel_ints fixed_pairs(const bool vnni, panel_ints sum, const int16_t *w,
+// The sums of a panel lie in so many registers, and of so many panels side by side there are eight.
+#if defined(LT_VEC_MASKED)
+enum { FIXED_PARTS = 1 };
+#elif defined(__AVX2__)
+enum { FIXED_PARTS = 2 };
+#else
+enum { FIXED_PARTS = 4 };
+#endif
+enum { FIXED_LANES = PANEL / FIXED_PARTS, FIXED_PANELS = 4 / FIXED_PARTS };
+typedef int32_t fixed_sums __attribute__((vector_size(4 * FIXED_LANES)));
+typedef float fixed_floats __attribute__((vector_size(4 * FIXED_LANES)));
+typedef float fixed_loose __attribute__((vector_size(4 * FIXED_LANES), aligned(4), may_alias));
+
+// sum += w (lanes, 2) times the same two numbers. vnni: the processor has one instruction for it.
+VEC_INLINE fixed_sums fixed_pairs(const bool vnni, fixed_sums sum, const int16_t *w,
                                   const int16_t *two)
 {
-#if defined(LT_VEC_MASKED)
+    (void)vnni;
+#if defined(__SSE2__)
     int32_t both;
     memcpy(&both, two, sizeof both);
-    const __m512i x = _mm512_set1_epi32(both), pairs = _mm512_loadu_si512(w);
-    if (!vnni) return sum + (panel_ints)_mm512_madd_epi16(pairs, x);
+#endif
+#if defined(LT_VEC_MASKED)
+    const __m512i pairs = _mm512_loadu_si512(w), x = _mm512_set1_epi32(both);
+    if (!vnni) return sum + (fixed_sums)_mm512_madd_epi16(pairs, x);
     __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(pairs), "v"(x));
+#elif defined(__AVX2__)
+    const __m256i pairs = _mm256_loadu_si256((const __m256i *)w);
+    sum += (fixed_sums)_mm256_madd_epi16(pairs, _mm256_set1_epi32(both));
+#elif defined(__SSE2__)
+    const __m128i pairs = _mm_loadu_si128((const __m128i *)w);
+    sum += (fixed_sums)_mm_madd_epi16(pairs, _mm_set1_epi32(both));
 #else
-    (void)vnni;
-    for (int i = 0; i < PANEL; i++) sum[i] += w[2 * i] * two[0] + w[2 * i + 1] * two[1];
+    for (int i = 0; i < FIXED_LANES; i++) sum[i] += w[2 * i] * two[0] + w[2 * i + 1] * two[1];
 #endif
     return sum;
 }
 
-// sum[c][0 and 1] += pair i of the high and the low digits times that of panel c.
-VEC_INLINE void fixed_step(const bool vnni, const int count, panel_ints (*sum)[2],
-                           const fixed_row *x, const int16_t *w, int64_t stride, int64_t i)
-{
-#pragma GCC unroll 2
-    for (int c = 0; c < count; c++) {
-        const int16_t *at = w + c * stride + i * 2 * PANEL;
-        sum[c][0] = fixed_pairs(vnni, sum[c][0], at, x->high + 2 * i);
-        sum[c][1] = fixed_pairs(vnni, sum[c][1], at, x->low + 2 * i);
-    }
-}
-
-// y (16 count) += x times `count` panels, `stride` elements apart; even and odd pairs have sums
-// that do not wait for each other.
+// y (16 count) += x times `count` panels, `stride` elements apart.
 VEC_INLINE void fixed_block(const bool vnni, const int count, float *y, const fixed_row *x,
                             const int16_t *w, int64_t stride, const float *scales)
 {
-    panel_ints even[2][2] = {0}, odd[2][2] = {0};
-    int64_t i = 0;
-    for (; i + 2 <= x->pairs; i += 2) {
-        fixed_step(vnni, count, even, x, w, stride, i);
-        fixed_step(vnni, count, odd, x, w, stride, i + 1);
-    }
-    if (i < x->pairs) fixed_step(vnni, count, even, x, w, stride, i);
-#pragma GCC unroll 2
-    for (int c = 0; c < count; c++) {
-        const lt_vec high = __builtin_convertvector(even[c][0] + odd[c][0], lt_vec);
-        const lt_vec low = __builtin_convertvector(even[c][1] + odd[c][1], lt_vec);
-        const lt_vec scale = *(const lt_vec_loose *)(scales + c * PANEL) * x->unit;
-        *(lt_vec_loose *)(y + c * PANEL) += (high * 256.f + low) * scale;
-    }
+    fixed_sums high[FIXED_PANELS][FIXED_PARTS] = {0}, low[FIXED_PANELS][FIXED_PARTS] = {0};
+    for (int64_t i = 0; i < x->pairs; i++)
+#pragma GCC unroll 4
+        for (int c = 0; c < count; c++)
+#pragma GCC unroll 4
+            for (int k = 0; k < FIXED_PARTS; k++) {
+                const int16_t *at = w + c * stride + (i * PANEL + k * FIXED_LANES) * 2;
+                high[c][k] = fixed_pairs(vnni, high[c][k], at, x->high + 2 * i);
+                low[c][k] = fixed_pairs(vnni, low[c][k], at, x->low + 2 * i);
+            }
+#pragma GCC unroll 4
+    for (int c = 0; c < count; c++)
+#pragma GCC unroll 4
+        for (int k = 0; k < FIXED_PARTS; k++) {
+            const int64_t at = c * PANEL + k * FIXED_LANES;
+            const fixed_floats above = __builtin_convertvector(high[c][k], fixed_floats);
+            const fixed_floats below = __builtin_convertvector(low[c][k], fixed_floats);
+            *(fixed_loose *)(y + at) +=
+                (above * 256.f + below) * (*(const fixed_loose *)(scales + at) * x->unit);
+        }
 }
 
 VEC_INLINE void fixed_panels(const bool vnni, float *y, const fixed_row *x, const int16_t *w,
                              int64_t stride, int64_t panels, const float *scales)
 {
     int64_t p = 0;
-    for (; p + 2 <= panels; p += 2)
-        fixed_block(vnni, 2, y + p * PANEL, x, w + p * stride, stride, scales + p * PANEL);
-    if (p < panels)
+    for (; p + FIXED_PANELS <= panels; p += FIXED_PANELS)
+        fixed_block(vnni, FIXED_PANELS, y + p * PANEL, x, w + p * stride, stride,
+                    scales + p * PANEL);
+    for (; p < panels; p++)
         fixed_block(vnni, 1, y + p * PANEL, x, w + p * stride, stride, scales + p * PANEL);
 }
 
