@@ -20,8 +20,11 @@ local wanted = {
 }
 local limits = { startup = 0.015, startup_prompt = 0.03, synthesizer_matrix = 0.01, synthesizer_all = 0.01,
   synthesizer_random = 0.01, decode_10s_greedy = 0.1, decode_10s_beam5 = 0.5,
-  sweep_overhead = 0.01, sweep_suggest = 0.05, sweep_suggest_first = 0.05, latency_emotion = 1e-4,
-  latency_melody = 1e-4, latency_harmony = 1e-4, latency_dynamics = 1e-4, latency_groove = 1e-4 }
+  sweep_overhead = 0.01, sweep_suggest = 0.05, sweep_suggest_first = 0.05 }
+for _, name in ipairs { "emotion", "melody", "harmony", "dynamics", "groove" } do
+  wanted["musician_" .. name], wanted["musician_" .. name .. "_compiled"] = 5, 2
+  wanted["latency_" .. name] = 10
+end
 for _, name in ipairs { "random", "sobol", "cmaes", "tpe", "tpe_mixed", "tpe_single", "tpe_single_mixed",
   "tpe_two_objectives" } do limits["suggest_" .. name] = 0.05 end
 -- Those that have no peer.

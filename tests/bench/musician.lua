@@ -1,5 +1,6 @@
 -- Training steps of the five models of a musician's plugin (tests/export_models.lua): batch 64, one frame
 -- each, their losses, AdamW, on one thread or on all, whichever is faster (the peer chooses likewise).
+-- Printed twice, for PyTorch as it is and compiled.
 -- luatrain tests/bench/musician.lua [steps]
 package.path = "tests/?.lua;" .. package.path
 local lt = require "luatrain"
@@ -45,6 +46,8 @@ local steps, cores = tonumber(arg and arg[1]) or 2000, lt.threads()
 local first, second = models(), models()
 for i, model in ipairs(first) do
   local one, all = median_step(model, 1, steps), median_step(second[i], cores, steps)
-  timing.result("musician_" .. model.name, math.min(one, all),
-    ("%d_threads"):format(one < all and 1 or cores))
+  for _, way in ipairs { "", "_compiled" } do
+    timing.result("musician_" .. model.name .. way, math.min(one, all),
+      ("%d_threads"):format(one < all and 1 or cores))
+  end
 end
