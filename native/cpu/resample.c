@@ -5,7 +5,7 @@
 // (A - 7.95) / (2.285 N) rad).
 #include "fft_lanes.h"
 
-enum { MAX_PHASES = 2048, CHUNK = 2048 };
+enum { MAX_PHASES = 512, CHUNK = 2048 };
 
 // ---- filter ------------------------------------------------------------------------------------
 // Modified Bessel function of the first kind and order 0, by its power series.
@@ -35,7 +35,8 @@ lt_status lt_resample_filter(lt_tensor *filter, int64_t up, int64_t down, double
     double width = (attenuation - 7.95) / (2.285 * 2 * M_PI * ratio * (stop - pass));
     LT_REQUIRE(width < 1e7, LT_ERR_ARGUMENT, "resample: a ratio of %lld / %lld needs too long a filter",
                (long long)up, (long long)down);
-    int64_t half = (int64_t)ceil(width), phases = up <= MAX_PHASES ? up : MAX_PHASES + 1;
+    // whole vectors: the taps beyond the window are 0, and cost less than odd ones one by one
+    int64_t half = ((int64_t)ceil(width) + 15) / 16 * 16, phases = up <= MAX_PHASES ? up : MAX_PHASES + 1;
     LT_REQUIRE(phases * half < (int64_t)1 << 28, LT_ERR_ARGUMENT,
                "resample: a ratio of %lld / %lld needs too large a filter", (long long)up,
                (long long)down);
