@@ -521,7 +521,7 @@ static bool product(int64_t options, int64_t m, int64_t n, int64_t k, const floa
     g.n = m, g.co = n, g.ci = k, g.h = lda, g.w = ldb, g.oh = ldc, g.dtype = LT_F32;
     // Up to here (20 microseconds on one thread) waking others gains nothing.
     const int threads = omp_get_max_threads();
-    const bool alone = m * n * k <= 1 << 20 && threads > 1;
+    const bool alone = m * n * k <= 1 << 21 && threads > 1;
     if (alone) omp_set_num_threads(1);
     entry *e = find_convolution(MATMUL, options | Y_F32 | (bias ? WITH_BIAS : 0), &g);
     call use;
