@@ -4,6 +4,8 @@
 --     width               of its result's rows
 --     times               a list: the second of the window that each row is about; false: about none
 --     spread              deviation of the weights that its result is multiplied by at first
+--     said(kind, key)     the number in a row, from 0, that says that key begins ("on") or ends ("off"); nil
+--                         where no number does
 --     pictures(x)         what the encoder takes, of a batch of what `listen` gave
 --     run(x)              (B, #times, width) of that
 --     load(path, given)   takes weights that were trained elsewhere
@@ -52,7 +54,7 @@ function ears.ast(seconds, o)
     return lt.audio.ast_features(sound, { max_length = frames, n_mels = o.n_mels })
   end
   return { encoder = encoder, width = sizes.hidden_size, times = patch_times(encoder, sizes.time_stride),
-    spread = sizes.hidden_size ^ -0.5,
+    spread = sizes.hidden_size ^ -0.5, said = function() end,
     pictures = pictures, run = function(x) return (encoder(x)) end,
     load = function(path, given) encoder:load_pretrained(path, given) end }
 end
@@ -80,7 +82,7 @@ function ears.frames(seconds, o)
   for row = 1, math.floor(seconds / bands.row_seconds + 0.5) do times[row] = (row - 1) * bands.row_seconds end
   return { encoder = encoder, width = 4 * notes.keys, times = times,
     pictures = function(levels) return levels:to "f32" end,
-    spread = 0.3,
+    spread = 0.3, said = function(kind, key) return 4 * key + (kind == "on" and 0 or 2) end,
     run = function(x)
       local y = encoder(x):sigmoid()
       local silenced = y:narrow(4, 4, 1) * y:narrow(4, 2, 1)

@@ -31,9 +31,9 @@ local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_head
   intermediate_size = 1024, dropout = 0.1, max_tokens = 512, ear = "ast", n_mels = 128,
   encoder = {} }
 
--- A decoder's layers begin as copies of one: each gets weights of its own. Queries and keys of the attention
--- to the encoder begin the same (Trockman and Kolter 2023), and times outweigh the rest on both sides, so
--- that each token begins by looking at the rows near its time.
+-- A decoder's layers begin as copies of one: each gets weights of its own. Queries and keys begin the same
+-- (Trockman and Kolter 2023), and times outweigh the rest, so that each token begins by looking at the rows
+-- near its time and at what has been said of the same time already.
 local function initialize(self, d)
   for _, p in ipairs(self.decoder:parameters()) do
     if p:dim() == 2 then nn.init.xavier_uniform_(p) end
@@ -44,10 +44,12 @@ local function initialize(self, d)
   nn.init.orthogonal_(self.place.weight)
   lt.no_grad(function()
     for i = 1, #self.decoder.layers do
-      local weight = self.decoder.layers[i].multihead_attn.in_proj_weight
-      local query = nn.init.orthogonal_(weight:narrow(1, 1, d):clone(), 2)
-      weight:narrow(1, 1, d):copy_(query)
-      weight:narrow(1, d + 1, d):copy_(query)
+      for _, attention in ipairs { "self_attn", "multihead_attn" } do
+        local weight = self.decoder.layers[i][attention].in_proj_weight
+        local query = nn.init.orthogonal_(weight:narrow(1, 1, d):clone(), 2)
+        weight:narrow(1, 1, d):copy_(query)
+        weight:narrow(1, d + 1, d):copy_(query)
+      end
     end
   end)
 end
@@ -122,8 +124,8 @@ end
 -- which ends in silence where it is shorter than the window, or levels (B, rows, bands * 2).
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
---- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result, and (B, moments, d), what
--- each moment adds to the tokens that are said then.
+--- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; (B * moments, E), what it
+-- heard at each moment; and (moments, d), the moments' own vectors.
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -134,21 +136,29 @@ function Seq2seq:encode(pictures)
   end
   local places = self.place(self._moments)
   return self.project(x) + places:index_select(1, lt.tensor(self._times, "i64")),
-    lt.matmul(self._nearest, self.present(x)) + places
+    lt.matmul(self._nearest, x):flatten(1, 2), places
 end
 
--- Which rows of all pictures' moments tokens (B, T) are said at; see the codec's `moment`.
-local function clock_of(self, tokens)
-  local clock, length = lt.zeros(tokens:size(), "i64"), tokens:size(2)
-  local from, to = tokens:contiguous():data(), clock:data()
-  for row = 0, tokens:size(1) - 1 do
-    local moment = 0
-    for i = row * length, (row + 1) * length - 1 do
-      moment = self._codec:moment(tonumber(from[i]), moment)
-      to[i] = row * self._count + moment
-    end
+-- Notes down what a follower knows after a token: the moment, and 0 in a row of the mask for what was said.
+local function note(self, follower, moment, mask)
+  for _, one in ipairs(follower.said) do
+    local at = self._ear.said(one.kind, one.key)
+    if at then mask[at] = 0 end
   end
-  return clock
+  moment[0] = follower.moment
+end
+
+-- Tokens (N) i64 as the decoder takes them, without their positions: each with its moment and what is heard
+-- then, but for what has been said of it already.
+-- @param follow(moments, mask) notes all tokens down; moments (N) i64 and mask (N, E), as pointers
+-- @param pictures list of each token's picture, from 0
+local function embed(self, tokens, heard, places, pictures, follow)
+  local N, width = tokens:numel(), self._ear.width
+  local moments, mask = lt.zeros({ N }, "i64"), lt.ones(N, width)
+  follow(moments:data(), mask:data())
+  local rows = moments + pictures * self._count
+  return self.embedding(tokens) + lt.embedding(moments, places)
+    + self.present(lt.embedding(rows, heard) * mask)
 end
 
 --- Scores of what follows each token, with teacher forcing.
@@ -161,9 +171,20 @@ function Seq2seq:forward(pictures, tokens)
     failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
-  local memory, now = self:encode(pictures)
-  local x = self.embedding(tokens) + lt.embedding(clock_of(self, tokens), now:flatten(1, 2))
-  x = x + self._positions:narrow(1, 1, length)
+  local memory, heard, places = self:encode(pictures)
+  local B, list = tokens:size(1), tokens:contiguous():flatten()
+  local of_token = lt.arange(B):to("i64"):reshape(B, 1):expand(B, length):reshape(-1)
+  local x = embed(self, list, heard, places, of_token, function(moments, mask)
+    local from = list:data()
+    for first = 0, (B - 1) * length, length do
+      local follower = self._codec:follow()
+      for i = first, first + length - 1 do
+        follower:take(tonumber(from[i]))
+        note(self, follower, moments + i, mask + i * self._ear.width)
+      end
+    end
+  end)
+  x = x:reshape(B, length, -1) + self._positions:narrow(1, 1, length)
   return self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
 end
 
@@ -188,15 +209,15 @@ end
 
 -- ---- decoding -----------------------------------------------------------------------------------
 
---- What lt.decode needs of pictures: the encoder's result, a cache, and of each row its picture and the time
--- that it has come to.
+--- What lt.decode needs of pictures: the encoder's result, a cache, and of each row its picture and what it
+-- has said.
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
   return lt.no_grad(function()
-    local memory, now = self:encode(pictures)
+    local memory, heard, places = self:encode(pictures)
     local rows = {}
-    for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, moment = 0 } end
-    return { rows = rows, now = now:flatten(1, 2),
+    for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, follower = self._codec:follow() } end
+    return { rows = rows, heard = heard, places = places,
       cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
         max_length = self._longest, precision = given and given.precision }) }
   end)
@@ -204,13 +225,16 @@ end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
 function Seq2seq:step(tokens, state)
-  local clock = {}
-  for k, token in ipairs(tokens:tolist()) do
-    local row = state.rows[k]
-    row.moment = self._codec:moment(token, row.moment)
-    clock[k] = row.picture * self._count + row.moment
-  end
-  return state.cache:step(self.embedding(tokens) + lt.embedding(lt.tensor(clock, "i64"), state.now))
+  local pictures = {}
+  for k, row in ipairs(state.rows) do pictures[k] = row.picture end
+  local x = embed(self, tokens, state.heard, state.places, lt.tensor(pictures, "i64"), function(moments, mask)
+    local from = tokens:data()
+    for k, row in ipairs(state.rows) do
+      row.follower:take(tonumber(from[k - 1]))
+      note(self, row.follower, moments + (k - 1), mask + (k - 1) * self._ear.width)
+    end
+  end)
+  return state.cache:step(x)
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.
@@ -219,7 +243,7 @@ function Seq2seq.reorder(_, state, rows)
   local before = state.rows
   state.rows = {}
   for k, row in ipairs(rows) do
-    state.rows[k] = { picture = before[row].picture, moment = before[row].moment }
+    state.rows[k] = { picture = before[row].picture, follower = before[row].follower:copy() }
   end
 end
 

@@ -53,8 +53,37 @@ function Codec:pair(list, length)
   return input, target, whole
 end
 
---- Where in its window, in steps, a sequence has come to with a token, and where it was before it.
-function Codec.moment(_, _, before) return before end
+-- What a sequence has said so far.
+local Follower = {}
+Follower.__index = Follower
+
+--- A new one: its fields moment, the step of the window that the sequence has come to, and said, a list of
+-- {kind ("on" or "off"), key (from 0), moment} of the last few steps.
+function Codec:follow() return setmetatable({ codec = self, moment = 0, said = {} }, Follower) end
+
+--- One that goes on from here by itself.
+function Follower:copy()
+  local said = {}
+  for i, one in ipairs(self.said) do said[i] = one end
+  return setmetatable({ codec = self.codec, moment = self.moment, said = said }, Follower)
+end
+
+-- Steps that a beginning or an end is heard around its own.
+local AROUND = 2
+
+--- Goes on by a token.
+function Follower:take(token)
+  local kind, value = self.codec:meaning(token)
+  local said = self.said
+  if kind == "time" and value > self.moment then                    -- times do not go back
+    self.moment = value
+    for i = #said, 1, -1 do
+      if said[i].moment < value - AROUND then table.remove(said, i) end
+    end
+  elseif kind == "on" or kind == "off" then
+    said[#said + 1] = { kind = kind, key = value - notes.lowest, moment = self.moment }
+  end
+end
 
 --- The notes that begin in one window; see stitch.
 function Codec:decode(list, start)
@@ -79,8 +108,8 @@ local function new_events(o)
     first_off = velocity + o.bins + notes.keys, vocabulary = velocity + o.bins + 2 * notes.keys }, Events)
 end
 
--- What a token says: kind and number.
-local function meaning(self, token)
+--- What a token says: kind and number.
+function Events:meaning(token)
   if token >= self.first_off then return "off", token - self.first_off + notes.lowest end
   if token >= self.first_on then return "on", token - self.first_on + notes.lowest end
   if token >= self.first_velocity then return "velocity", token - self.first_velocity end
@@ -90,14 +119,8 @@ end
 
 --- A token as a reader would like it, for example "on 60".
 function Events:describe(token)
-  local kind, value = meaning(self, token)
+  local kind, value = self:meaning(token)
   return value and ("%s %d"):format(kind, value) or kind
-end
-
---- The last time that was said; times do not go back.
-function Events:moment(token, before)
-  if token < FIRST or token >= self.first_velocity then return before end
-  return math.max(token - FIRST, before)
 end
 
 -- Events of the window by time, ends before beginnings, low before high; and what sounds from before.
@@ -156,7 +179,7 @@ end
 local function read(self, window)
   local held, events, time, velocity, tied = {}, {}, nil, 64, false
   for _, token in ipairs(window.tokens) do
-    local kind, value = meaning(self, token)
+    local kind, value = self:meaning(token)
     if kind == "eos" then break end
     if kind == "tie" then
       tied = true
@@ -233,6 +256,9 @@ local function new_pitches(o)
   return setmetatable({ name = "pitches", seconds = o.seconds, pad = 0, bos = 128, eos = 129,
     vocabulary = 130 }, Pitches)
 end
+
+--- A token says nothing of what a follower wants to know.
+function Pitches.meaning() return "pitch" end
 
 --- A token as a reader would like it.
 function Pitches:describe(token)
