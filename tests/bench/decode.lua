@@ -3,7 +3,7 @@
 --
 --     decode_greedy, decode_beam5            one sequence of 512 tokens of 1212, 600 positions of memory
 --     decode_10s_greedy, decode_10s_beam5    10 s of music by the recipe's model itself: three windows of 4 s
---                                            side by side, 200 tokens of 612 each (ASAP's performances: 169
+--                                            side by side, 200 tokens of 396 each (ASAP's performances: 145
 --                                            on average), 258 positions of memory
 --
 -- With _f32: weights, keys and values in f32 instead of 16-bit fixed point.
@@ -43,7 +43,8 @@ end
 measure("decode_%s", "i16")
 measure("decode_%s_f32", "f32")
 
-local recipe = require "transcription_seq2seq"(require("transcription_tokens").codec "events"):eval()
-local memory, now = lt.no_grad(recipe.encode, recipe, lt.randn(3, 398, 128))
-function recipe.encode() return memory, now end
-write("decode_10s_%s", recipe, 3, 200, function() return recipe:state(memory) end)
+local codec = require("transcription_tokens").codec("events", { step = 0.02, bins = 16 })
+local recipe = require "transcription_seq2seq"(codec):eval()
+local encoded = { lt.no_grad(recipe.encode, recipe, lt.randn(3, 398, 128)) }
+function recipe.encode() return unpack(encoded) end
+write("decode_10s_%s", recipe, 3, 200, function() return recipe:state(encoded[1]) end)
