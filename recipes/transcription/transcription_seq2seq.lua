@@ -8,8 +8,8 @@
 --     output   (B, T, vocabulary) scores of the next token
 --
 -- A token's time is the last one that was said, and `present` adds what the encoder heard at it, but for the
--- beginnings and ends of notes that have been said: the decoder need not find where it has come to and what is
--- left to say, which otherwise takes long to be learnt. Positions and times are sines and cosines; times go
+-- beginnings and ends of notes that have been said: the decoder need not find where it has come to and what
+-- is left to say, which otherwise takes long to be learnt. Positions and times are sines and cosines; times go
 -- through one matrix (`place`) on both sides, and the attention between them begins as their product.
 --
 -- Decided where the documents disagree: the decoder is 256 wide with 4 layers, as the model's document has it
