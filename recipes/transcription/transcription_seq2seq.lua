@@ -9,8 +9,8 @@
 --
 -- A token's time is the last one that was said, and `present` adds what the encoder heard at it, but for the
 -- beginnings and ends of notes that have been said: the decoder need not find where it has come to and what
--- is left to say, which otherwise takes long to be learnt. Positions and times are sines and cosines; times go
--- through one matrix (`place`) on both sides, and the attention between them begins as their product.
+-- is left to say, which otherwise takes long to be learnt. Positions and times are sines and cosines; times
+-- go through one matrix (`place`) on both sides, and the attention between them begins as their product.
 --
 -- Decided where the documents disagree: the decoder is 256 wide with 4 layers, as the model's document has it
 -- (the pipeline's 768 and 6 are settings); a window of 10 s is 998 frames for its encoder, and pretrained
