@@ -91,8 +91,8 @@ local layer = op.define {
     local dw = shared.weight_gradients(w)
     dy, dhn, dcn = shared.laid_out(dy, y), dhn and dhn:contiguous(), dcn and dcn:contiguous()
     check(C.lt_lstm_backward(pointer(dx), pointer(dh0), pointer(dc0), shared.list(dw), pointer(dy),
-      pointer(dhn), pointer(dcn), y.c, saved.gates.c, saved.cells.c, x.c, pointer(saved.h0), pointer(saved.c0),
-      shared.list(w), D))
+      pointer(dhn), pointer(dcn), y.c, saved.gates.c, saved.cells.c, x.c, pointer(saved.h0),
+      pointer(saved.c0), shared.list(w), D))
     return dx, dh0, dc0, unpack(dw, 1, 8)
   end,
 }
