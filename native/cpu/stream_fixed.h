@@ -33,11 +33,12 @@ static inline fixed_row fixed_digits(int16_t *room, const float *x, int64_t n)
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++) sum += fabsf(x[i]);
     sum = sum < 1e-30f ? 1e-30f : sum;
+    const bool finite = sum < INFINITY;  // else all digits are 0, and the unit tells
     const float factor = whole / sum;
     if (n % 2) high[n] = low[n] = 0;
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float v = x[i] * factor;
+        float v = finite ? x[i] * factor : 0;
         v = v > -whole && v < whole ? v : v < 0 ? -whole : whole;
         int32_t q = (int32_t)rintf(v), h = (q + 128) >> 8;
         high[i] = (int16_t)h;
