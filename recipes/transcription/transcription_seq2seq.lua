@@ -91,8 +91,10 @@ function Seq2seq:init(codec, o)
   local step = codec.step or codec.seconds
   self._count = math.ceil(codec.seconds / step) + 1
   self._moments = nn.sinusoid_table(self._count, d, 0, 1, 1000)
-  self._nearest, self._times = nearest(self._ear.times, self._count, step), {}
-  for i, time in ipairs(self._ear.times) do self._times[i] = math.floor((time or 0) / step + 0.5) end
+  self._nearest = nearest(self._ear.times, self._count, step)
+  local times = {}
+  for i, time in ipairs(self._ear.times) do times[i] = math.floor((time or 0) / step + 0.5) end
+  self._times = lt.tensor(times, "i64")
   self.dropout = nn.Dropout(o.dropout)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,
@@ -135,7 +137,7 @@ function Seq2seq:encode(pictures)
     x = self._ear.run(pictures)
   end
   local places = self.place(self._moments)
-  return self.project(x) + places:index_select(1, lt.tensor(self._times, "i64")),
+  return self.project(x) + places:index_select(1, self._times),
     lt.matmul(self._nearest, x):flatten(1, 2), places
 end
 

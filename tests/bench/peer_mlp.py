@@ -16,17 +16,7 @@ def measure(way):
     forward = lambda: F.cross_entropy(model(x), target)
     if mode == "compile":
         forward = torch.compile(forward)
-
-    def step():
-        loss = forward()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    for _ in range(20):
-        step()
-    return timing.median(step, 1500)
+    return timing.training_step(forward, optimizer, 1500)
 
 
 cores = torch.get_num_threads()

@@ -21,23 +21,10 @@ def measure(name, way):
     model, x = MODELS[name](), frames(name, 64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     y = targets(name, x)
-
-    def forward(x, y):
-        return LOSSES[name](model(x), y)
-
+    forward = lambda: LOSSES[name](model(x), y)
     if mode == "compile":
         forward = torch.compile(forward)
-
-    def step():
-        loss = forward(x, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    for _ in range(20):
-        step()
-    return timing.median(step, 1000)
+    return timing.training_step(forward, optimizer, 1000)
 
 
 cores = torch.get_num_threads()

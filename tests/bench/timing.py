@@ -18,6 +18,20 @@ def median(f, runs=11):
     return statistics.median(times[3:])
 
 
+def training_step(forward, optimizer, runs):
+    """Seconds of a step that minimises forward(): the median of `runs`, after some to warm up."""
+    def step():
+        loss = forward()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(20):
+        step()
+    return median(step, runs)
+
+
 def result(name, seconds, note=""):
     print(f"RESULT name={name} value={seconds:.9f} unit=s {note}", flush=True)
 
