@@ -108,7 +108,7 @@ local function float(t)
   return d <= 3
 end
 
--- Marks the outputs of a recorded call.
+-- Marks an output of a recorded call.
 local function record(saved, y)
   if y and getmetatable(y) == Tensor and float(y) then
     y.requires_grad = true
@@ -116,15 +116,23 @@ local function record(saved, y)
   end
 end
 
--- As many values as there are.
-local function outputs(y1, y2, y3)
+-- The end of a recorded call: its outputs, as many as there are.
+local function finish(saved, y1, y2, y3)
+  enabled = user_enabled
+  saved.serial = C.lt_tick()
+  if saved.backward then
+    saved.y1, saved.y2, saved.y3 = y1, y2, y3
+    record(saved, y1)
+    if y2 then record(saved, y2) end
+    if y3 then record(saved, y3) end
+  end
   if y3 then return y1, y2, y3 end
   if y2 then return y1, y2 end
   return y1
 end
 
 local source = [[
-local state, forward, name, convert, C, record, backward, fixed, new_table, outputs = ...
+local state, forward, name, convert, backward, fixed, new_table, finish = ...
 return function(ARGS)
   CONVERT
   if state.enabled() and (NEEDS) then
@@ -132,16 +140,7 @@ return function(ARGS)
     saved.active, saved.name, saved.backward, saved.count = true, name, backward, COUNT
     saved.serial, saved.inputs, saved.needs = 0, { ARGS }, { NEED_LIST }
     state.enter()
-    local y1, y2, y3 = forward(saved, ARGS)
-    state.leave()
-    saved.serial = C.lt_tick()
-    if backward then
-      saved.y1, saved.y2, saved.y3 = y1, y2, y3
-      record(saved, y1)
-      if y2 then record(saved, y2) end
-      if y3 then record(saved, y3) end
-    end
-    return outputs(y1, y2, y3)
+    return finish(saved, forward(saved, ARGS))
   end
   return forward(fixed, ARGS)
 end
@@ -152,7 +151,6 @@ local black_hole = setmetatable({ active = false, needs = {} }, { __newindex = f
 local state = {
   enabled = function() return enabled end,
   enter = function() enabled = false end,
-  leave = function() enabled = user_enabled end,
 }
 
 -- The wrapper's text for a given number of arguments: fixed arity compiles, varargs would not.
@@ -190,16 +188,7 @@ local function vararg_wrapper(def, convert, backward)
     local saved = { active = true, name = name, backward = backward, count = n,
       serial = 0, inputs = args, needs = needs }
     state.enter()
-    local y1, y2, y3 = forward(saved, unpack(args, 1, n))
-    state.leave()
-    saved.serial = C.lt_tick()
-    if backward then
-      saved.y1, saved.y2, saved.y3 = y1, y2, y3
-      record(saved, y1)
-      if y2 then record(saved, y2) end
-      if y3 then record(saved, y3) end
-    end
-    return outputs(y1, y2, y3)
+    return finish(saved, forward(saved, unpack(args, 1, n)))
   end
 end
 
@@ -222,8 +211,8 @@ function op.define(def)
   local info = debug.getinfo(def.forward, "u")
   if info.isvararg or info.nparams < 2 then return vararg_wrapper(def, convert, backward) end
   local text = wrapper_source(info.nparams - 1, convert ~= nil)
-  return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert, C,
-    record, backward, black_hole, new_table, outputs)
+  return loadstring(text, "@luatrain/op/" .. def.name)(state, def.forward, def.name, convert,
+    backward, black_hole, new_table, finish)
 end
 
 -- ---- arguments ----------------------------------------------------------------------------------

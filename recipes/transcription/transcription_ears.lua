@@ -4,8 +4,8 @@
 --     width               of its result's rows
 --     times               a list: the second of the window that each row is about; false: about none
 --     spread              deviation of the weights that its result is multiplied by at first
---     said(kind, key)     the number in a row, from 0, that says that key begins ("on") or ends ("off"); nil
---                         where no number does
+--     said(kind, key)     the first and last of a row's numbers, from 0, that say that key begins ("on") or
+--                         ends ("off"); nil where a row does not tell
 --     pictures(x)         what the encoder takes, of a batch of what `listen` gave
 --     run(x)              (B, #times, width) of that
 --     load(path, given)   takes weights that were trained elsewhere
@@ -54,8 +54,7 @@ function ears.ast(seconds, o)
     return lt.audio.ast_features(sound, { max_length = frames, n_mels = o.n_mels })
   end
   return { encoder = encoder, width = sizes.hidden_size, times = patch_times(encoder, sizes.time_stride),
-    spread = sizes.hidden_size ^ -0.5, said = function() end,
-    pictures = pictures, run = function(x) return (encoder(x)) end,
+    spread = sizes.hidden_size ^ -0.5, pictures = pictures, run = function(x) return (encoder(x)) end,
     load = function(path, given) encoder:load_pretrained(path, given) end }
 end
 
@@ -75,18 +74,21 @@ end
 
 -- ---- the frame-wise model -----------------------------------------------------------------------
 
---- Hears the levels of transcription_bands.lua; rows are the probabilities of onset, frame and offset and the
--- velocity of all keys, 0 where none sounds.
+--- Hears the levels of transcription_bands.lua; rows are each key's probability of onset, its velocity if it
+-- begins, and its probabilities of frame and offset.
 function ears.frames(seconds, o)
   local encoder, times = FramesModel(o.encoder), {}
   for row = 1, math.floor(seconds / bands.row_seconds + 0.5) do times[row] = (row - 1) * bands.row_seconds end
   return { encoder = encoder, width = 4 * notes.keys, times = times,
     pictures = function(levels) return levels:to "f32" end,
-    spread = 0.3, said = function(kind, key) return 4 * key + (kind == "on" and 0 or 2) end,
+    spread = 0.3, said = function(kind, key)
+      if kind == "on" then return 4 * key, 4 * key + 1 end
+      return 4 * key + 3, 4 * key + 3
+    end,
     run = function(x)
       local y = encoder(x):sigmoid()
-      local silenced = y:narrow(4, 4, 1) * y:narrow(4, 2, 1)
-      return lt.cat({ y:narrow(4, 1, 3), silenced }, 4):flatten(3)
+      local onset, velocity = y:narrow(4, 1, 1), y:narrow(4, 4, 1)
+      return lt.cat({ onset, velocity * onset, y:narrow(4, 2, 2) }, 4):flatten(3)
     end,
     load = function(path) checkpoint.evaluate(runs.best_checkpoint(path), encoder) end }
 end

@@ -5,7 +5,7 @@
 --     project  (B, n, d)          to the decoder's width, and each row's time in the window
 --     decoder  (B, T, d)          embedded tokens with their positions and times, and what is heard then;
 --                                 causal self-attention, attention to the encoder's result; norms come first
---     output   (B, T, vocabulary) scores of the next token
+--     output   (B, T, vocabulary) scores of the next token, those of times by transcription_pointer.lua
 --
 -- A token's time is the last one that was said, and `present` adds what the encoder heard at it, but for the
 -- beginnings and ends of notes that have been said: the decoder need not find where it has come to and what
@@ -22,10 +22,11 @@
 local ears = require "transcription_ears"
 local failure = require "luatrain.failure"
 local options = require "luatrain.options"
+local Pointer = require "transcription_pointer"
 local nn = lt.nn
 
 local Seq2seq = nn.class "TranscriptionSeq2seq"
-Seq2seq.fields = { "encoder", "project", "present", "place", "embedding", "decoder", "output" }
+Seq2seq.fields = { "encoder", "project", "present", "place", "pointer", "embedding", "decoder", "output" }
 
 local DEFAULTS = { hidden_size = 256, num_decoder_layers = 4, num_attention_heads = 8,
   intermediate_size = 1024, dropout = 0.1, max_tokens = 512, ear = "ast", n_mels = 128,
@@ -99,7 +100,8 @@ function Seq2seq:init(codec, o)
   self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(d, o.num_attention_heads,
     { dim_feedforward = o.intermediate_size, dropout = o.dropout, activation = "gelu", batch_first = true,
       norm_first = true }), o.num_decoder_layers, nn.LayerNorm(d))
-  self.output = nn.Linear(d, codec.vocabulary)
+  if codec.steps then self.pointer = Pointer(codec, self._ear, self._count) end
+  self.output = nn.Linear(d, codec.vocabulary + (self.pointer and Pointer.width or 0))
   initialize(self, d)
 end
 
@@ -127,7 +129,7 @@ end
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
 --- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; (B * moments, E), what it
--- heard at each moment; and (moments, d), the moments' own vectors.
+-- heard at each moment; (moments, d), the moments' own vectors; and the pointer's keys (nil without one).
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -136,31 +138,38 @@ function Seq2seq:encode(pictures)
   else
     x = self._ear.run(pictures)
   end
-  local places = self.place(self._moments)
-  return self.project(x) + places:index_select(1, self._times),
-    lt.matmul(self._nearest, x):flatten(1, 2), places
+  local places, heard = self.place(self._moments), lt.matmul(self._nearest, x)
+  return self.project(x) + places:index_select(1, self._times), heard:flatten(1, 2), places,
+    self.pointer and self.pointer:keys(heard)
 end
 
--- Notes down what a follower knows after a token: the moment, and 0 in a row of the mask for what was said.
+-- Notes down what a follower knows after a token: the moment, and, where the ear can tell, 0 in a row of the
+-- mask for what was said.
 local function note(self, follower, moment, mask)
-  for _, one in ipairs(follower.said) do
-    local at = self._ear.said(one.kind, one.key)
-    if at then mask[at] = 0 end
-  end
   moment[0] = follower.moment
+  if not mask then return end
+  for _, one in ipairs(follower.said) do
+    local first, last = self._ear.said(one.kind, one.key)
+    for at = first, last do mask[at] = 0 end
+  end
 end
 
 -- Tokens (N) i64 as the decoder takes them, without their positions: each with its moment and what is heard
--- then, but for what has been said of it already.
--- @param follow(moments, mask) notes all tokens down; moments (N) i64 and mask (N, E), as pointers
--- @param pictures list of each token's picture, from 0
-local function embed(self, tokens, heard, places, pictures, follow)
+-- then, but for what has been said of it already; and the moments (N).
+-- @param follower(i) what a row has said up to token i, from 0, and with it
+-- @param pictures (N) i64, each token's picture, from 0
+local function embed(self, tokens, heard, places, pictures, follower)
   local N, width = tokens:numel(), self._ear.width
-  local moments, mask = lt.zeros({ N }, "i64"), lt.ones(N, width)
-  follow(moments:data(), mask:data())
-  local rows = moments + pictures * self._count
+  local moments, mask = lt.zeros({ N }, "i64"), self._ear.said and lt.ones(N, width)
+  local from, at, masked = tokens:data(), moments:data(), mask and mask:data()
+  for i = 0, N - 1 do
+    local one = follower(i)
+    one:take(tonumber(from[i]))
+    note(self, one, at + i, mask and masked + i * width)
+  end
+  local present = lt.embedding(moments + pictures * self._count, heard)
   return self.embedding(tokens) + lt.embedding(moments, places)
-    + self.present(lt.embedding(rows, heard) * mask)
+    + self.present(mask and present * mask or present), moments
 end
 
 --- Scores of what follows each token, with teacher forcing.
@@ -173,21 +182,17 @@ function Seq2seq:forward(pictures, tokens)
     failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
-  local memory, heard, places = self:encode(pictures)
+  local memory, heard, places, keys = self:encode(pictures)
   local B, list = tokens:size(1), tokens:contiguous():flatten()
   local of_token = lt.arange(B):to("i64"):reshape(B, 1):expand(B, length):reshape(-1)
-  local x = embed(self, list, heard, places, of_token, function(moments, mask)
-    local from = list:data()
-    for first = 0, (B - 1) * length, length do
-      local follower = self._codec:follow()
-      for i = first, first + length - 1 do
-        follower:take(tonumber(from[i]))
-        note(self, follower, moments + i, mask + i * self._ear.width)
-      end
-    end
+  local follower
+  local x, moments = embed(self, list, heard, places, of_token, function(i)
+    if i % length == 0 then follower = self._codec:follow() end
+    return follower
   end)
   x = x:reshape(B, length, -1) + self._positions:narrow(1, 1, length)
-  return self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
+  local said = self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
+  return self.pointer and self.pointer(said, keys, moments) or said
 end
 
 --- Tokens (B, n) and targets (B, n) of a batch without the padding that all its rows have.
@@ -216,10 +221,10 @@ end
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
   return lt.no_grad(function()
-    local memory, heard, places = self:encode(pictures)
+    local memory, heard, places, keys = self:encode(pictures)
     local rows = {}
     for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, follower = self._codec:follow() } end
-    return { rows = rows, heard = heard, places = places,
+    return { rows = rows, heard = heard, places = places, keys = keys,
       cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
         max_length = self._longest, precision = given and given.precision }) }
   end)
@@ -229,14 +234,13 @@ end
 function Seq2seq:step(tokens, state)
   local pictures = {}
   for k, row in ipairs(state.rows) do pictures[k] = row.picture end
-  local x = embed(self, tokens, state.heard, state.places, lt.tensor(pictures, "i64"), function(moments, mask)
-    local from = tokens:data()
-    for k, row in ipairs(state.rows) do
-      row.follower:take(tonumber(from[k - 1]))
-      note(self, row.follower, moments + (k - 1), mask + (k - 1) * self._ear.width)
-    end
+  local of_row = lt.tensor(pictures, "i64")
+  local x, moments = embed(self, tokens, state.heard, state.places, of_row, function(i)
+    return state.rows[i + 1].follower
   end)
-  return state.cache:step(x)
+  local said = state.cache:step(x)
+  if not self.pointer then return said end
+  return self.pointer(said:unsqueeze(2), state.keys:index_select(1, of_row), moments):squeeze(2)
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.

@@ -104,8 +104,9 @@ local function new_events(o)
   end
   local velocity = FIRST + steps
   return setmetatable({ name = "events", step = o.step, steps = steps, seconds = o.seconds, pad = 0, bos = 1,
-    eos = 2, tie = 3, first_velocity = velocity, bins = o.bins, first_on = velocity + o.bins,
-    first_off = velocity + o.bins + notes.keys, vocabulary = velocity + o.bins + 2 * notes.keys }, Events)
+    eos = 2, tie = 3, first_time = FIRST, first_velocity = velocity, bins = o.bins,
+    first_on = velocity + o.bins, first_off = velocity + o.bins + notes.keys,
+    vocabulary = velocity + o.bins + 2 * notes.keys }, Events)
 end
 
 --- What a token says: kind and number.

@@ -3,6 +3,7 @@ package.path = "recipes/transcription/?.lua;" .. package.path
 local tokens = require "transcription_tokens"
 local bands = require "transcription_bands"
 local FramesModel = require "transcription_frames"
+local Pointer = require "transcription_pointer"
 local Seq2seq = require "transcription_seq2seq"
 local fs = lt.fs
 
@@ -161,8 +162,9 @@ describe("the encoder-decoder", function()
       assert.are.same({ { 2, 25, 32 }, { 102, 352 } }, { memory:size(), heard:size() })
       -- a row is the keys' probabilities and its time; a moment is heard as the row that is nearest
       local want = frames(levels):sigmoid()
-      want:narrow(4, 4, 1):mul_(want:narrow(4, 2, 1):clone())
-      want, heard = want:flatten(3), heard:reshape(2, 51, 352)
+      local onset, velocity = want:narrow(4, 1, 1), want:narrow(4, 4, 1)
+      want = lt.cat({ onset, onset * velocity, want:narrow(4, 2, 2) }, 4):flatten(3)
+      heard = heard:reshape(2, 51, 352)
       local place = net.place(lt.nn.sinusoid_table(51, 32, 0, 1, 1000))
       local function near(a, b) return (a - b):abs():max():item() < 1e-5 end
       for row = 1, 25 do
@@ -220,7 +222,30 @@ describe("the encoder-decoder", function()
     local other = follower:copy()
     other:take(4 + 15)
     assert.same({ 14, 2, 15, 0 }, { follower.moment, #follower.said, other.moment, #other.said })
-    assert.same({ 40, 38 }, { net._ear.said("on", 10), net._ear.said("off", 9) })
+    assert.same({ 40, 41 }, { net._ear.said("on", 10) })
+    assert.same({ 39, 39 }, { net._ear.said("off", 9) })
+  end)
+
+  it("points to what is heard next", function()
+    local events = tokens.codec("events", { seconds = 1, step = 0.1, bins = 4 })
+    local pointer = Pointer(events, { width = 3, spread = 1 }, 11)
+    lt.no_grad(lt.scope, function()
+      local heard, said = lt.randn(2, 11, 3), lt.randn(2, 4, events.vocabulary + Pointer.width)
+      local moments = { 0, 3, 3, 9, 0, 0, 10, 2 }
+      local scores = pointer(said, pointer:keys(heard), lt.tensor(moments, "i64"))
+      assert.same({ 2, 4, events.vocabulary }, scores:size())
+      local want, ahead = said:narrow(3, 1, events.vocabulary):clone(), pointer.ahead:flatten():tolist()
+      local keys, sought = pointer.moment(heard) * (1 / 8), said:narrow(3, events.vocabulary + 1, 64)
+      for i, moment in ipairs(moments) do
+        local b, t = math.floor((i - 1) / 4) + 1, (i - 1) % 4 + 1
+        local row = want:select(1, b):select(1, t):data()
+        for time = 0, 9 do
+          local fit = (sought:select(1, b):select(1, t) * keys:select(1, b):select(1, time + 1)):sum():item()
+          row[4 + time] = row[4 + time] + fit + ahead[time < moment and 1 or time - moment + 2]
+        end
+      end
+      assert.is_true((scores - want):abs():max():item() < 1e-5)
+    end)
   end)
 
   it("says what it cannot do", function()

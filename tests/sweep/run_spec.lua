@@ -185,16 +185,20 @@ describe("luatrain sweep", function()
     for _, trial in ipairs(list) do assert.equal("done", trial.state) end
   end)
 
-  it("shows a table on a terminal", function()
-    if not screen.available() then
-      pending "tmux is not installed"
-      return
-    end
-    local path = files.write(folder, "terminal", "trials = 6, " .. files.wait(0.5))
+  -- A sweep of six trials on a terminal; nil where there is none.
+  local function watch(name, seconds, parallel, size)
+    if not screen.available() then return pending "tmux is not installed" end
+    local path = files.write(folder, name, "trials = 6, " .. files.wait(seconds))
     -- The shell stays, so that what was shown last can be read.
-    local line = ("cd %s && %s sweep %s run --parallel 2; sleep 60"):format(folder, program.path, path)
-    local terminal, seen = screen.open({"sh", "-c", line}, {columns = 90, rows = 20,
-      env = {LUATRAIN_PATH = program.library()}})
+    local line = ("cd %s && %s sweep %s run --parallel %d; sleep 60"):format(folder, program.path, path,
+      parallel)
+    size.env = {LUATRAIN_PATH = program.library()}
+    return screen.open({"sh", "-c", line}, size)
+  end
+
+  it("shows a table on a terminal", function()
+    local terminal, seen = watch("terminal", 0.5, 2, {columns = 90, rows = 20})
+    if not terminal then return end
     command.until_true(function()
       seen = terminal:read()
       return seen:find "2/6" or seen:find "3/6" or seen:find "4/6"
@@ -212,14 +216,8 @@ describe("luatrain sweep", function()
   end)
 
   it("leaves nothing of its table behind on a small terminal", function()
-    if not screen.available() then
-      pending "tmux is not installed"
-      return
-    end
-    local path = files.write(folder, "small", "trials = 6, " .. files.wait(0.8))
-    local line = ("cd %s && %s sweep %s run --parallel 6; sleep 60"):format(folder, program.path, path)
-    local terminal, seen = screen.open({"sh", "-c", line}, {columns = 50, rows = 6,
-      env = {LUATRAIN_PATH = program.library()}})
+    local terminal, seen = watch("small", 0.8, 6, {columns = 50, rows = 6})
+    if not terminal then return end
     command.until_true(function() return terminal:read():find "started" end, "no table was shown")
     command.until_true(function()
       seen = terminal:tmux("capture-pane", "-p", "-S", "-200")
