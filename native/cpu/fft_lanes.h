@@ -22,6 +22,15 @@ typedef struct cvec { vec re, im; } cvec;
 
 static inline vec vec_all(float x) { return (vec){0} + x; }
 static inline vec vec_load(const float *p) { return *(const vec_loose *)p; }
+// The same for two uses, which GCC would else make two loads: dear where they cross cache lines.
+static inline vec vec_held(const float *p)
+{
+    vec v = vec_load(p);
+#ifdef __x86_64__
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
 static inline void vec_store(float *p, vec v) { *(vec_loose *)p = v; }
 static inline vec vec_select(ivec mask, vec a, vec b)
 {

@@ -99,7 +99,7 @@ static float dot(const float *x, const float *row, const float *next, float shar
     vec s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
     int64_t i = 0;
     for (; i + 2 * LT_LANES <= n; i += 2 * LT_LANES) {
-        vec a = vec_load(x + i), b = vec_load(x + i + LT_LANES);
+        vec a = vec_held(x + i), b = vec_held(x + i + LT_LANES);
         s0 += a * vec_load(row + i);
         s1 += b * vec_load(row + i + LT_LANES);
         t0 += a * vec_load(next + i);
@@ -133,18 +133,21 @@ typedef struct tap { int64_t begin, row; float share; } tap;
 
 // Output samples one after the other: sample n lies at whole + phase / up. Dividing for each would take as
 // long as its products.
-typedef struct walk { int64_t whole, phase, up, step_whole, step_phase; } walk;
+typedef struct walk {
+    int64_t whole, phase, up, step_whole, step_phase;
+    double rows;  // of the filter, a phase
+} walk;
 
 static walk walk_from(int64_t n, int64_t up, int64_t down)
 {
-    return (walk){n * down / up, n * down % up, up, down / up, down % up};
+    return (walk){n * down / up, n * down % up, up, down / up, down % up, MAX_PHASES / (double)up};
 }
 
 static tap next_tap(walk *w, int64_t half)
 {
     tap t = {w->whole - half + 1, w->phase, 0};
     if (w->up > MAX_PHASES) {
-        double at = (double)w->phase * MAX_PHASES / (double)w->up;
+        double at = (double)w->phase * w->rows;
         t.row = (int64_t)at;
         t.share = (float)(at - (double)t.row);
     }
@@ -157,30 +160,87 @@ static tap next_tap(walk *w, int64_t half)
     return t;
 }
 
+// An output sample, of those of its taps that lie inside the signal.
+static float sample(const resample_args *a, const float *x, tap t)
+{
+    int64_t length = a->x.shape[1], taps = a->filter.shape[1];
+    int64_t first = t.begin < 0 ? -t.begin : 0;
+    int64_t last = t.begin + taps > length ? length - t.begin : taps;
+    if (last <= first) return 0;
+    const float *row = lt_f32(&a->filter) + t.row * taps + first, *in = x + t.begin + first;
+    return t.share != 0 ? dot(in, row, row + taps, t.share, last - first) : dot_row(in, row, last - first);
+}
+
+// Samples that take the same rows of the filter, which come from the second-level cache: four at a time.
+typedef struct spot { int32_t begin, n; float share; } spot;
+
+static void samples_of_row(float *y, const float *x, const float *row, int64_t taps, const spot *s,
+                           int64_t count)
+{
+    for (; count > 1; s += 4, count -= 4) {
+        const float *in[4];
+        vec low[4] = {0}, high[4] = {0};
+        for (int j = 0; j < 4; j++) in[j] = x + s[j < count ? j : 0].begin;
+        for (int64_t i = 0; i < taps; i += LT_LANES) {
+            const vec a = vec_load(row + i), b = vec_load(row + taps + i);
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++) {
+                const vec v = vec_held(in[j] + i);
+                low[j] += v * a;
+                high[j] += v * b;
+            }
+        }
+        for (int j = 0; j < 4 && j < count; j++)
+            y[s[j].n] = vec_sum(low[j] + s[j].share * (high[j] - low[j]));
+    }
+    if (count == 1) y[s->n] = dot(x + s->begin, row, row + taps, s->share, taps);
+}
+
+// Samples from..to, with all taps inside, in the order of their rows.
+static void samples_by_row(const resample_args *a, const float *x, float *y, int64_t from, int64_t to)
+{
+    const int64_t taps = a->filter.shape[1];
+    int32_t ends[MAX_PHASES + 2] = {0};
+    spot spots[CHUNK];
+    const walk start = walk_from(from, a->up, a->down);
+    walk w = start;
+    for (int64_t n = from; n < to; n++) ends[next_tap(&w, taps / 2).row + 2]++;
+    for (int64_t r = 2; r < MAX_PHASES + 2; r++) ends[r] += ends[r - 1];
+    w = start;
+    const int64_t base = start.whole - taps / 2 + 1;
+    for (int64_t n = from; n < to; n++) {
+        const tap t = next_tap(&w, taps / 2);
+        spots[ends[t.row + 1]++] = (spot){(int32_t)(t.begin - base), (int32_t)(n - from), t.share};
+    }
+    for (int64_t r = 0; r < MAX_PHASES; r++)
+        samples_of_row(y + from, x + base, lt_f32(&a->filter) + r * taps, taps, spots + ends[r],
+                       ends[r + 1] - ends[r]);
+}
+
 static lt_status resample_cpu(const void *p)
 {
     const resample_args *a = p;
     int64_t length = a->x.shape[1], count = a->y.shape[1], taps = a->filter.shape[1];
     int64_t chunks = (count + CHUNK - 1) / CHUNK, items = a->x.shape[0] * chunks;
-    const float *filter = lt_f32(&a->filter);
+    // Samples from..to have all their taps.
+    int64_t inside = ((taps / 2) * a->up + a->down - 1) / a->down;
+    int64_t outside = length < taps ? 0 : (length - taps / 2 - 1) * a->up / a->down;
 #pragma omp parallel for num_threads(lt_team(a->x.shape[0] * count * (taps / 16 + 1))) schedule(static)
     for (int64_t item = 0; item < items; item++) {
         const float *x = lt_f32(&a->x) + item / chunks * length;
         float *y = lt_f32(&a->y) + item / chunks * count;
         int64_t from = item % chunks * CHUNK, to = from + CHUNK < count ? from + CHUNK : count;
-        walk w = walk_from(from, a->up, a->down);
-        for (int64_t n = from; n < to; n++) {
-            tap t = next_tap(&w, taps / 2);
-            int64_t first = t.begin < 0 ? -t.begin : 0;
-            int64_t last = t.begin + taps > length ? length - t.begin : taps;
-            if (last <= first) {
-                y[n] = 0;
-                continue;
-            }
-            const float *row = filter + t.row * taps + first, *in = x + t.begin + first;
-            y[n] = t.share != 0 ? dot(in, row, row + taps, t.share, last - first)
-                                : dot_row(in, row, last - first);
+        int64_t low = from, high = from;
+        if (a->up > MAX_PHASES && taps % LT_LANES == 0) {
+            low = inside > from ? inside : from;
+            high = outside < to ? outside : to;
+            if (low < high) samples_by_row(a, x, y, low, high);
+            else low = high = from;
         }
+        walk w = walk_from(from, a->up, a->down);
+        for (int64_t n = from; n < low; n++) y[n] = sample(a, x, next_tap(&w, taps / 2));
+        w = walk_from(high, a->up, a->down);
+        for (int64_t n = high; n < to; n++) y[n] = sample(a, x, next_tap(&w, taps / 2));
     }
     return LT_OK;
 }

@@ -116,20 +116,29 @@ lt_status lt_stft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *
 
 // ---- istft -------------------------------------------------------------------------------------
 // The sum of squared windows over each sample, inverted where it is not nearly 0 and else 1.
+static float istft_weight(const frame_plan *f, int64_t at)
+{
+    const int64_t n = f->fft->n, hop = f->hop;
+    float sum = 0;
+    for (int64_t t = at < n ? 0 : (at - n) / hop + 1; t < f->frames && t * hop <= at; t++) {
+        const float v = f->window ? f->window[at - t * hop] : 1.0f;
+        sum += v * v;
+    }
+    return sum > 1.17549435e-38f ? 1.0f / sum : 1.0f;
+}
+
 static void istft_envelope(const frame_plan *f, float *inverse)
 {
-    int n = f->fft->n;
-    memset(inverse, 0, sizeof(float) * (size_t)f->length);
-    for (int64_t t = 0; t < f->frames; t++) {
-        int64_t begin = t * f->hop - f->before;
-        int from = begin < 0 ? (int)-begin : 0;
-        for (int i = from; i < n && begin + i < f->length; i++) {
-            float v = f->window ? f->window[i] : 1.0f;
-            inverse[begin + i] += v * v;
-        }
+    // A sample in the middle lies under as many frames as the one a hop before it.
+    const int64_t hop = f->hop, middle = f->fft->n - 1 + hop - f->before;
+    const int64_t last = f->frames * hop - f->before, end = last < f->length ? last : f->length;
+    int64_t i = 0;
+    for (; i < f->length && i < (middle > hop ? middle : hop); i++) inverse[i] = istft_weight(f, i + f->before);
+    for (int64_t n; i < end; i += n) {
+        n = end - i < hop ? end - i : hop;
+        memcpy(inverse + i, inverse + i - hop, sizeof(float) * (size_t)n);
     }
-    for (int64_t i = 0; i < f->length; i++)
-        inverse[i] = inverse[i] > 1.17549435e-38f ? 1.0f / inverse[i] : 1.0f;
+    for (; i < f->length; i++) inverse[i] = istft_weight(f, i + f->before);
 }
 
 typedef struct istft_args {
