@@ -39,18 +39,22 @@ function Pointer:init(codec, ear, moments)
   self._distances = distances(moments, codec.steps)
 end
 
---- What each moment has, of what is heard (B, moments, E): (B, width, steps).
-function Pointer:keys(heard)
-  return self.moment(heard:narrow(2, 1, self._steps)):transpose(2, 3) * self.width ^ -0.5
+--- What it knows of what is heard (B, moments, E): {keys (B, width, steps): what each time has, ahead
+-- (moments, steps): the number of each time at each moment}.
+function Pointer:look(heard)
+  return { keys = self.moment(heard:narrow(2, 1, self._steps)):transpose(2, 3) * self.width ^ -0.5,
+    ahead = lt.embedding(self._distances, self.ahead):flatten(2) }
 end
 
 --- Scores (B, T, vocabulary) from what the decoder says (B, T, vocabulary + width).
--- @param keys (B, width, steps)
+-- @param seen what look found
 -- @param moments (B * T) i64, which each token speaks of
-function Pointer:forward(said, keys, moments)
+-- @param rows (B) i64, from 0: whose keys these are; nil: in their order
+function Pointer:forward(said, seen, moments, rows)
   local B, T, n = said:size(1), said:size(2), said:size(3) - self.width
-  local distance = lt.embedding(moments, lt.embedding(self._distances, self.ahead):flatten(2))
-  local times = lt.matmul(said:narrow(3, n + 1, self.width), keys) + distance:reshape(B, T, self._steps)
+  local keys = rows and seen.keys:index_select(1, rows) or seen.keys
+  local times = lt.matmul(said:narrow(3, n + 1, self.width), keys)
+    + lt.embedding(moments, seen.ahead):reshape(B, T, self._steps)
   return said:narrow(3, 1, n) + lt.pad(times, { self._before, self._after })
 end
 

@@ -129,7 +129,7 @@ end
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
 --- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; (B * moments, E), what it
--- heard at each moment; (moments, d), the moments' own vectors; and the pointer's keys (nil without one).
+-- heard at each moment; (moments, d), the moments' own vectors; and what the pointer sees (nil without one).
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -140,7 +140,7 @@ function Seq2seq:encode(pictures)
   end
   local places, heard = self.place(self._moments), lt.matmul(self._nearest, x)
   return self.project(x) + places:index_select(1, self._times), heard:flatten(1, 2), places,
-    self.pointer and self.pointer:keys(heard)
+    self.pointer and self.pointer:look(heard)
 end
 
 -- Notes down what a follower knows after a token: the moment, and, where the ear can tell, 0 in a row of the
@@ -182,7 +182,7 @@ function Seq2seq:forward(pictures, tokens)
     failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
-  local memory, heard, places, keys = self:encode(pictures)
+  local memory, heard, places, seen = self:encode(pictures)
   local B, list = tokens:size(1), tokens:contiguous():flatten()
   local of_token = lt.arange(B):to("i64"):reshape(B, 1):expand(B, length):reshape(-1)
   local follower
@@ -192,7 +192,7 @@ function Seq2seq:forward(pictures, tokens)
   end)
   x = x:reshape(B, length, -1) + self._positions:narrow(1, 1, length)
   local said = self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
-  return self.pointer and self.pointer(said, keys, moments) or said
+  return self.pointer and self.pointer(said, seen, moments) or said
 end
 
 --- Tokens (B, n) and targets (B, n) of a batch without the padding that all its rows have.
@@ -221,10 +221,10 @@ end
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
   return lt.no_grad(function()
-    local memory, heard, places, keys = self:encode(pictures)
+    local memory, heard, places, seen = self:encode(pictures)
     local rows = {}
     for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, follower = self._codec:follow() } end
-    return { rows = rows, heard = heard, places = places, keys = keys,
+    return { rows = rows, heard = heard, places = places, seen = seen,
       cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
         max_length = self._longest, precision = given and given.precision }) }
   end)
@@ -240,7 +240,7 @@ function Seq2seq:step(tokens, state)
   end)
   local said = state.cache:step(x)
   if not self.pointer then return said end
-  return self.pointer(said:unsqueeze(2), state.keys:index_select(1, of_row), moments):squeeze(2)
+  return self.pointer(said:unsqueeze(2), state.seen, moments, of_row):squeeze(2)
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.

@@ -232,7 +232,7 @@ describe("the encoder-decoder", function()
     lt.no_grad(lt.scope, function()
       local heard, said = lt.randn(2, 11, 3), lt.randn(2, 4, events.vocabulary + Pointer.width)
       local moments = { 0, 3, 3, 9, 0, 0, 10, 2 }
-      local scores = pointer(said, pointer:keys(heard), lt.tensor(moments, "i64"))
+      local scores = pointer(said, pointer:look(heard), lt.tensor(moments, "i64"))
       assert.same({ 2, 4, events.vocabulary }, scores:size())
       local want, ahead = said:narrow(3, 1, events.vocabulary):clone(), pointer.ahead:flatten():tolist()
       local keys, sought = pointer.moment(heard) * (1 / 8), said:narrow(3, events.vocabulary + 1, 64)
