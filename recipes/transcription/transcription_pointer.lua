@@ -42,7 +42,8 @@ end
 --- What it knows of what is heard (B, moments, E): {keys (B, width, steps): what each time has, ahead
 -- (moments, steps): the number of each time at each moment}.
 function Pointer:look(heard)
-  return { keys = self.moment(heard:narrow(2, 1, self._steps)):transpose(2, 3) * self.width ^ -0.5,
+  local keys = self.moment(heard:narrow(2, 1, self._steps)) * self.width ^ -0.5
+  return { keys = keys:transpose(2, 3):contiguous(),
     ahead = lt.embedding(self._distances, self.ahead):flatten(2) }
 end
 

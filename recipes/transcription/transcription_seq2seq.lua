@@ -128,8 +128,9 @@ end
 -- which ends in silence where it is shorter than the window, or levels (B, rows, bands * 2).
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
---- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; (B * moments, E), what it
--- heard at each moment; (moments, d), the moments' own vectors; and what the pointer sees (nil without one).
+--- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; what it heard at each
+-- moment, (B * moments, E), or `present` of it, (B * moments, d), where nothing said is taken from it; the
+-- moments' own vectors, (moments, d); and what the pointer sees (nil without one).
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -139,7 +140,9 @@ function Seq2seq:encode(pictures)
     x = self._ear.run(pictures)
   end
   local places, heard = self.place(self._moments), lt.matmul(self._nearest, x)
-  return self.project(x) + places:index_select(1, self._times), heard:flatten(1, 2), places,
+  local each = heard:flatten(1, 2)
+  if not self._ear.said then each = self.present(each) end
+  return self.project(x) + places:index_select(1, self._times), each, places,
     self.pointer and self.pointer:look(heard)
 end
 
@@ -168,8 +171,8 @@ local function embed(self, tokens, heard, places, pictures, follower)
     note(self, one, at + i, mask and masked + i * width)
   end
   local present = lt.embedding(moments + pictures * self._count, heard)
-  return self.embedding(tokens) + lt.embedding(moments, places)
-    + self.present(mask and present * mask or present), moments
+  if mask then present = self.present(present * mask) end
+  return self.embedding(tokens) + lt.embedding(moments, places) + present, moments
 end
 
 --- Scores of what follows each token, with teacher forcing.

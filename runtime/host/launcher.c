@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef int (*main_fn)(int argc, char **argv);
@@ -42,17 +43,62 @@ static void *open_library(const char *dir, const char *level)
     return NULL;
 }
 
-// Threads that wait for each other spin only briefly, then sleep: with other work on the cores the
-// default of GNU OpenMP, to spin for milliseconds, made a training step 12 times slower (2.4 s, 0.2 s).
-static void wait_politely(void)
+// How many tasks are running, this one included; many where nobody knows.
+static int running(void)
 {
-    if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "2000", 0);
+    int tasks = 99;
+    FILE *f = fopen("/proc/loadavg", "r");
+    if (!f) return tasks;
+    if (fscanf(f, "%*f %*f %*f %d", &tasks) != 1) tasks = 99;
+    fclose(f);
+    return tasks;
+}
+
+// Whether others want the cores: not only for a moment, as a shell does after it has started us.
+static int busy(void)
+{
+    for (int i = 0; i < 4; i++) {
+        if (i) nanosleep(&(struct timespec){0, 150000}, NULL);
+        if (running() <= 1) return 0;
+    }
+    return 1;
+}
+
+// Nanoseconds of one turn of GNU OpenMP's waiting loop: 13 to 50 from processor to processor.
+static double turn_time(void)
+{
+    enum { TURNS = 1000 };
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < TURNS; i++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#else
+        __asm__ volatile("" ::: "memory");
+#endif
+    }
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    double t = ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / TURNS;
+    return t > 0.2 ? t : 0.2;
+}
+
+// How long threads that wait for each other spin before they sleep. Waking one takes up to 0.1 ms, more
+// than the gaps between the kernels of small models; but where other work wants the cores, spinning keeps
+// the thread away that is waited for: the default of GNU OpenMP, milliseconds, made a training step 12
+// times slower (2.4 s, 0.2 s). tests/bench/NOTES.md has the figures.
+// Returns whether it was set here.
+static int wait_politely(void)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return 0;
+    char turns[32];
+    snprintf(turns, sizeof turns, "%.0f", (busy() ? 26e3 : 130e3) / turn_time());
+    return setenv("GOMP_SPINCOUNT", turns, 0) == 0;
 }
 
 int main(int argc, char **argv)
 {
     char dir[PATH_MAX];
-    wait_politely();
+    int waits = wait_politely();
     ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
     dir[n > 0 ? n : 0] = 0;
     char *slash = strrchr(dir, '/');
@@ -68,6 +114,7 @@ int main(int argc, char **argv)
                 why ? why : "none found");
         return 1;
     }
+    if (waits) unsetenv("GOMP_SPINCOUNT");  // read by now; other programs are to look for themselves
     main_fn enter = (main_fn)dlsym(library, "lt_main");
     if (!enter) {
         fprintf(stderr, "luatrain: %s\n", dlerror());

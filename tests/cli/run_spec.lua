@@ -37,6 +37,12 @@ describe("luatrain", function()
     end
   end)
 
+  it("leaves the environment as it was", function()
+    local line = {"-e", 'print(os.getenv "GOMP_SPINCOUNT")'}
+    assert.equal("nil\n", succeeds(line).out)
+    assert.equal("77\n", succeeds(line, {env = {GOMP_SPINCOUNT = "77"}}).out)
+  end)
+
   it("tells its version", function()
     assert.is_truthy(succeeds({"--version"}).out:find "^luatrain %d+%.%d+")
   end)
