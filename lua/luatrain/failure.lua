@@ -56,13 +56,14 @@ function failure.kind(e)
 end
 
 --- Calls f(...); where it fails with a plain error, raises it again as a failure of `kind` that
--- begins with `prefix`. Failures pass unchanged. What is wrong with data is told without a line of the code.
+-- begins with `prefix`, which tells where; with "" the line of the code that is in the error does. Failures
+-- pass unchanged.
 function failure.wrap(kind, prefix, f, ...)
   local function check(ok, ...)
     if ok then return ... end
     local e = ...
     if failure.of(e) then error(e, 0) end
-    error(failure.new(kind, prefix .. (kind == "data" and core.message(e) or tostring(e))), 0)
+    error(failure.new(kind, prefix == "" and tostring(e) or prefix .. core.message(e)), 0)
   end
   return check(core.protect(f, ...))
 end

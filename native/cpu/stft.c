@@ -132,8 +132,9 @@ static void istft_envelope(const frame_plan *f, float *inverse)
     // A sample in the middle lies under as many frames as the one a hop before it.
     const int64_t hop = f->hop, middle = f->fft->n - 1 + hop - f->before;
     const int64_t last = f->frames * hop - f->before, end = last < f->length ? last : f->length;
+    const int64_t begin = middle > hop ? middle : hop;
     int64_t i = 0;
-    for (; i < f->length && i < (middle > hop ? middle : hop); i++) inverse[i] = istft_weight(f, i + f->before);
+    for (; i < f->length && i < begin; i++) inverse[i] = istft_weight(f, i + f->before);
     for (int64_t n; i < end; i += n) {
         n = end - i < hop ? end - i : hop;
         memcpy(inverse + i, inverse + i - hop, sizeof(float) * (size_t)n);
