@@ -88,11 +88,12 @@ static lt_status check_bias(const char *op, const lt_tensor *bias, int64_t chann
 }
 
 // ---- the ways ----------------------------------------------------------------------------------
-// A kernel of one element is a matrix product over the positions.
-static bool is_pointwise(const lt_conv_geometry *g)
+// A kernel of one element is a matrix product over the positions. Where that would be OpenBLAS's (no
+// AVX-512), oneDNN's convolution is faster: the product is long and thin.
+static bool is_product(const lt_conv_geometry *g)
 {
-    return g->kh == 1 && g->kw == 1 && g->groups == 1 && g->stride_h == 1 && g->stride_w == 1
-        && g->pad_h == 0 && g->pad_w == 0;
+    return (lt_dnn_blocked() || !lt_dnn_available()) && g->kh == 1 && g->kw == 1 && g->groups == 1
+        && g->stride_h == 1 && g->stride_w == 1 && g->pad_h == 0 && g->pad_w == 0;
 }
 
 static void add_bias(float *y, const float *bias, int64_t rows, int64_t n)
@@ -121,7 +122,7 @@ static lt_status forward_f32(const lt_conv_geometry *g, float *y, const float *x
                              const float *bias)
 {
     const int64_t rows = g->n * g->oh * g->ow;
-    if (is_pointwise(g)) {
+    if (is_product(g)) {
         lt_sgemm(false, true, rows, g->co, g->ci, x, g->ci, w, g->ci, 0, y, g->co);
         add_bias(y, bias, rows, g->co);
         return LT_OK;
@@ -136,7 +137,7 @@ static lt_status forward_f32(const lt_conv_geometry *g, float *y, const float *x
 static lt_status backward_data_f32(const lt_conv_geometry *g, float *dx, const float *dy,
                                    const float *w)
 {
-    if (is_pointwise(g)) {
+    if (is_product(g)) {
         lt_sgemm(false, false, g->n * g->oh * g->ow, g->ci, g->co, dy, g->co, w, g->ci, 0, dx, g->ci);
         return LT_OK;
     }
@@ -150,7 +151,7 @@ static lt_status backward_data_f32(const lt_conv_geometry *g, float *dx, const f
 static lt_status backward_weights_f32(const lt_conv_geometry *g, float *dw, const float *x,
                                       const float *dy)
 {
-    if (is_pointwise(g)) {
+    if (is_product(g)) {
         lt_sgemm(true, false, g->co, g->ci, g->n * g->oh * g->ow, dy, g->co, x, g->ci, 0, dw, g->ci);
         return LT_OK;
     }

@@ -18,10 +18,10 @@ typedef struct wino {
     const void *x;
     void *y;
     const float *bias;  // of y's channels, or NULL
-    float *weights;     // (points, k / panel, c, panel)
+    float *weights;     // (points, panels of k, c, panel)
 } wino;
 
-// Buffers of one block of tiles: (points, channels / 16, tiles, 16), points apart by a little more so
+// Buffers of one block of tiles: (points, channels / LT_VEC, tiles, LT_VEC), points apart by a little more so
 // that they do not fall on the same cache sets.
 typedef struct block {
     float *v, *z;
@@ -33,6 +33,19 @@ static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 static int64_t point_stride(int64_t channels, int64_t padded) { return channels * padded + LT_VEC; }
 
 static float *weights_at(const wino *p, int point) { return p->weights + point * p->c * p->k; }
+
+// Vectors in the panel that begins at channel k of y.
+static int columns_at(const wino *p, int64_t k)
+{
+    return p->k - k < WINO_PANEL ? (int)(p->k - k) / LT_VEC : WINO_COLUMNS;
+}
+
+// Where a point's weights have channel k of y and c of x: k and the next LT_VEC - 1 lie side by side.
+static int64_t weight_at(const wino *p, int64_t k, int64_t c)
+{
+    const int64_t panel = k / WINO_PANEL * WINO_PANEL;
+    return panel * p->c + c * columns_at(p, panel) * LT_VEC + k % WINO_PANEL;
+}
 
 // ---- tiles -------------------------------------------------------------------------------------
 typedef struct place { int64_t n, row, column; } place;
@@ -147,9 +160,13 @@ static void multiply_point(const wino *p, const block *b, int point)
     const float *weights = weights_at(p, point);
     const int64_t step = b->padded * LT_VEC;
     for (int64_t k = 0; k < p->k; k += WINO_PANEL)
-        for (int64_t t = 0; t < b->padded; t += WINO_ROWS)
-            wino_rows(z + k * b->padded + t * LT_VEC, step, v + t * LT_VEC, step, weights + k * p->c,
-                      p->c);
+        for (int64_t t = 0; t < b->padded; t += WINO_ROWS) {
+            float *to = z + k * b->padded + t * LT_VEC;
+            if (columns_at(p, k) == WINO_COLUMNS)
+                wino_rows(WINO_COLUMNS, to, step, v + t * LT_VEC, step, weights + k * p->c, p->c);
+            else
+                wino_rows(1, to, step, v + t * LT_VEC, step, weights + k * p->c, p->c);
+        }
 }
 
 static void accumulate_point(const wino *p, const block *b, float *gradient, int point)
@@ -158,10 +175,15 @@ static void accumulate_point(const wino *p, const block *b, float *gradient, int
     const float *z = b->z + point * point_stride(p->k, b->padded);
     float *out = gradient + point * p->c * p->k;
     for (int64_t k = 0; k < p->k; k += WINO_PANEL)
-        for (int64_t c = 0; c < p->c; c += WINO_LANES)
-            wino_lanes(out + k * p->c + c * WINO_PANEL,
-                       v + c / LT_VEC * LT_VEC * b->padded + c % LT_VEC, z + k * b->padded,
-                       b->padded * LT_VEC, b->count);
+        for (int64_t c = 0; c < p->c; c += WINO_LANES) {
+            float *to = out + weight_at(p, k, c);
+            const float *from = v + c / LT_VEC * LT_VEC * b->padded + c % LT_VEC;
+            const float *with = z + k * b->padded;
+            if (columns_at(p, k) == WINO_COLUMNS)
+                wino_lanes(WINO_COLUMNS, to, from, with, b->padded * LT_VEC, b->count);
+            else
+                wino_lanes(1, to, from, with, b->padded * LT_VEC, b->count);
+        }
 }
 
 // ---- weights -----------------------------------------------------------------------------------
@@ -184,14 +206,14 @@ VEC_INLINE void transform_weights(const wino *p, const weight_view *s, int64_t k
     }
     for (int i = 0; i < 3; i++) wino_weights(full + i, 3, d + i, 3, m);
     for (int i = 0; i < m + 2; i++) wino_weights(o + i * (m + 2), 1, full + i * 3, 1, m);
-    const int64_t at = k / WINO_PANEL * WINO_PANEL * p->c + c * WINO_PANEL + k % WINO_PANEL;
+    const int64_t at = weight_at(p, k, c);
     for (int i = 0; i < (m + 2) * (m + 2); i++) *(lt_vec *)(weights_at(p, i) + at) = o[i];
 }
 
 VEC_INLINE void gradient_weights(const wino *p, const weight_view *s, int64_t k, int64_t c, int m)
 {
     lt_vec d[MOST_POINTS], o[9], half_way[MOST_POINTS];
-    const int64_t at = k / WINO_PANEL * WINO_PANEL * p->c + c * WINO_PANEL + k % WINO_PANEL;
+    const int64_t at = weight_at(p, k, c);
     for (int i = 0; i < (m + 2) * (m + 2); i++) d[i] = *(const lt_vec *)(weights_at(p, i) + at);
     for (int i = 0; i < m + 2; i++) wino_weights_back(half_way + i, m + 2, d + i, m + 2, m);
     for (int i = 0; i < 3; i++) wino_weights_back(o + i * 3, 1, half_way + i * (m + 2), 1, m);
@@ -216,7 +238,7 @@ static void all_weights(const wino *p, const weight_view *s, bool back)
 bool lt_winograd_fits(const lt_conv_geometry *g)
 {
     return g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1
-        && g->dilation_w == 1 && g->groups == 1 && g->ci % 32 == 0 && g->co % 32 == 0
+        && g->dilation_w == 1 && g->groups == 1 && g->ci % 16 == 0 && g->co % 16 == 0
         && g->pad_h <= 2 && g->pad_w <= 2 && g->n * g->oh * g->ow >= 512;
 }
 

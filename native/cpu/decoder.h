@@ -12,10 +12,12 @@
 
 #include "vec.h"
 
-enum { PANEL = LT_VEC, PANEL_ROWS = 6 };
+// A block of a product is PANEL_ROWS rows by PANEL_COUNT panels, as much as registers hold.
+enum { PANEL = 16, PANEL_PARTS = PANEL / LT_VEC, PANEL_ROWS = 6, PANEL_COUNT = PANEL_PARTS > 1 ? 1 : 2 };
 
-typedef int16_t panel_fixed __attribute__((vector_size(32), may_alias));
-typedef int32_t panel_ints __attribute__((vector_size(64)));
+// Sixteen numbers, in as many registers as it takes.
+typedef struct { lt_vec part[PANEL_PARTS]; } panel_vec;
+typedef int16_t panel_fixed __attribute__((vector_size(2 * LT_VEC), may_alias));
 
 VEC_INLINE int64_t panel_round(int64_t n) { return (n + PANEL - 1) / PANEL * PANEL; }
 VEC_INLINE int64_t panel_bytes(bool fixed) { return fixed ? 2 : 4; }
@@ -24,8 +26,8 @@ VEC_INLINE const void *panel_at(const void *w, int64_t element, bool fixed)
     return (const char *)w + element * panel_bytes(fixed);
 }
 
-// Sixteen numbers from element i on, a multiple of sixteen.
-VEC_INLINE lt_vec panel_load(const void *w, int64_t i, bool fixed)
+// LT_VEC numbers from element i on, a multiple of LT_VEC.
+VEC_INLINE lt_vec panel_part(const void *w, int64_t i, bool fixed)
 {
     if (!fixed) return *(const lt_vec *)((const float *)w + i);
 #ifdef LT_VEC_MASKED
@@ -34,8 +36,15 @@ VEC_INLINE lt_vec panel_load(const void *w, int64_t i, bool fixed)
     return (lt_vec)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(h));
 #else
     const panel_fixed h = *(const panel_fixed *)((const int16_t *)w + i);
-    return __builtin_convertvector(__builtin_convertvector(h, panel_ints), lt_vec);
+    return __builtin_convertvector(__builtin_convertvector(h, lt_vec_ints), lt_vec);
 #endif
+}
+
+// sum += x times the sixteen numbers from element i on.
+VEC_INLINE void panel_add(const bool fixed, panel_vec *sum, float x, const void *w, int64_t i)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++) sum->part[q] += x * panel_part(w, i + q * LT_VEC, fixed);
 }
 
 // What becomes of a product: times a scale for each of the panel's rows, added to what is there.
@@ -44,24 +53,31 @@ typedef struct {
     bool add;
 } panel_end;
 
-VEC_INLINE void panel_store(float *y, lt_vec v, panel_end end, int64_t at)
+VEC_INLINE void panel_store(float *y, const panel_vec *sum, panel_end end, int64_t at)
 {
-    if (end.scales) v *= *(const lt_vec_loose *)(end.scales + at);
-    if (end.add) v += *(lt_vec_loose *)(y + at);
-    *(lt_vec_loose *)(y + at) = v;
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++, at += LT_VEC) {
+        lt_vec v = sum->part[q];
+        if (end.scales) v *= *(const lt_vec_loose *)(end.scales + at);
+        if (end.add) v += *(lt_vec_loose *)(y + at);
+        *(lt_vec_loose *)(y + at) = v;
+    }
 }
 
 // y (16) <- one panel times x (k), in four sums that do not wait for each other.
 VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void *w, int64_t k,
                           panel_end end, int64_t at)
 {
-    lt_vec sum[4] = {{0}};
+    panel_vec sum[4] = {0};
     int64_t i = 0;
     for (; i + 4 <= k; i += 4)
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) sum[j] += x[i + j] * panel_load(w, (i + j) * PANEL, fixed);
-    for (; i < k; i++) sum[0] += x[i] * panel_load(w, i * PANEL, fixed);
-    panel_store(y, (sum[0] + sum[1]) + (sum[2] + sum[3]), end, at);
+        for (int j = 0; j < 4; j++) panel_add(fixed, &sum[j], x[i + j], w, (i + j) * PANEL);
+    for (; i < k; i++) panel_add(fixed, &sum[0], x[i], w, i * PANEL);
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++)
+        sum[0].part[q] = (sum[0].part[q] + sum[1].part[q]) + (sum[2].part[q] + sum[3].part[q]);
+    panel_store(y, &sum[0], end, at);
 }
 
 // Panels side by side, for short products, whose four sums would cost as much as they do. Each
@@ -69,13 +85,13 @@ VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void
 VEC_INLINE void panel_few(const bool fixed, const int count, float *y, const float *x,
                           const void *w, int64_t stride, int64_t k, panel_end end, int64_t at)
 {
-    lt_vec sum[4] = {{0}};
+    panel_vec sum[4] = {0};
     for (int64_t i = 0; i < k; i++)
 #pragma GCC unroll 4
         for (int j = 0; j < count; j++)
-            sum[j] += x[i] * panel_load(w, j * stride + i * PANEL, fixed);
+            panel_add(fixed, &sum[j], x[i], w, j * stride + i * PANEL);
 #pragma GCC unroll 4
-    for (int j = 0; j < count; j++) panel_store(y, sum[j], end, at + j * PANEL);
+    for (int j = 0; j < count; j++) panel_store(y, &sum[j], end, at + j * PANEL);
 }
 
 // The same for `rows` vectors x and `count` panels, constants where this is inlined.
@@ -83,21 +99,25 @@ VEC_INLINE void panel_block(const bool fixed, const int rows, const int count, f
                             int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t stride,
                             int64_t k, panel_end end, int64_t at)
 {
-    lt_vec sum[PANEL_ROWS][2] = {{{0}}};
-    for (int64_t i = 0; i < k; i++) {
-        lt_vec a = panel_load(w, i * PANEL, fixed);
-        lt_vec b = count > 1 ? panel_load(w, stride + i * PANEL, fixed) : a;
+    panel_vec sum[PANEL_ROWS][PANEL_COUNT] = {0};
+    for (int64_t i = 0; i < k; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < count; j++) {
+            panel_vec v;
+#pragma GCC unroll 4
+            for (int q = 0; q < PANEL_PARTS; q++)
+                v.part[q] = panel_part(w, j * stride + i * PANEL + q * LT_VEC, fixed);
 #pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            sum[r][0] += x[r * ldx + i] * a;
-            if (count > 1) sum[r][1] += x[r * ldx + i] * b;
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+                for (int q = 0; q < PANEL_PARTS; q++)
+                    sum[r][j].part[q] += x[r * ldx + i] * v.part[q];
         }
-    }
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-        panel_store(y + r * ldy, sum[r][0], end, at);
-        if (count > 1) panel_store(y + r * ldy, sum[r][1], end, at + PANEL);
-    }
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int j = 0; j < count; j++)
+            panel_store(y + r * ldy, &sum[r][j], end, at + j * PANEL);
 }
 
 VEC_INLINE void panel_rows(const bool fixed, const int count, int64_t rows, float *y, int64_t ldy,
@@ -129,12 +149,12 @@ VEC_INLINE void panel_all(const bool fixed, float *y, int64_t ldy, const float *
             panel_one(fixed, y, x, panel_at(w, p * stride, fixed), k, end, p * PANEL);
         return;
     }
-    for (int64_t p = 0; p < panels; p += 2) {
+    for (int64_t p = 0; p < panels; p += PANEL_COUNT) {
         const void *at = panel_at(w, p * stride, fixed);
         for (int64_t r = 0; r < rows; r += PANEL_ROWS) {
             int64_t n = rows - r < PANEL_ROWS ? rows - r : PANEL_ROWS;
-            if (p + 1 < panels)
-                panel_rows(fixed, 2, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
+            if (PANEL_COUNT > 1 && p + 1 < panels)
+                panel_rows(fixed, PANEL_COUNT, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
                            p * PANEL);
             else
                 panel_rows(fixed, 1, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,

@@ -97,6 +97,16 @@ bool lt_dnn_bf16_fast(void)
     return lt_dnn_available() && bf16_fast;
 }
 
+bool lt_dnn_blocked(void)
+{
+#if defined(__x86_64__)
+    return lt_dnn_available() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+           && __builtin_cpu_supports("avx512vl");
+#else
+    return false;
+#endif
+}
+
 // ---- primitives, cached by shape ---------------------------------------------------------------
 typedef enum kind { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, MATMUL } kind;
 

@@ -11,6 +11,9 @@ const char *lt_dnn_name(void);
 // True where oneDNN multiplies bf16 faster than f32 on this processor.
 bool lt_dnn_bf16_fast(void);
 
+// True where oneDNN has blocked products (brgemm) for this processor.
+bool lt_dnn_blocked(void);
+
 // C (m x n) = op(A) op(B), plus C where `add`; arguments as lt_sgemm's. False, with C untouched, where
 // oneDNN has no blocked product (brgemm) for this processor or shape. Its dnnl_sgemm is never used:
 // while that runs, the stack pointer stands in its workspace (measured in 0 to 100 % of samples,

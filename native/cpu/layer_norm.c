@@ -9,9 +9,11 @@ enum { CHUNKS = 32 };
 
 static float sum_lanes(lt_vec v)
 {
-    float s[8];
-    for (int i = 0; i < 8; i++) s[i] = v[i] + v[i + 8];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    float s[LT_VEC];
+    memcpy(s, &v, sizeof s);
+    for (int n = LT_VEC / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) s[i] += s[i + n];
+    return s[0];
 }
 
 // ---- checks ------------------------------------------------------------------------------------

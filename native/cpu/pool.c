@@ -165,8 +165,6 @@ static const void *row_at(const plan *p, const char *base, int64_t n, int64_t ro
     return base + ((n * rows + row) * columns * p->c) * (p->half ? 2 : 4);
 }
 
-typedef int32_t index_vec __attribute__((vector_size(64)));
-
 VEC_INLINE void max_row(const plan *p, int64_t n, int64_t oh, bool half)
 {
     const axis *h = &p->h, *w = &p->w;
@@ -176,14 +174,14 @@ VEC_INLINE void max_row(const plan *p, int64_t n, int64_t oh, bool half)
         for (int64_t c = 0; c < p->c; c += LT_VEC) {
             const int64_t part = p->c - c;
             lt_vec best = (lt_vec){0} - __builtin_inff();
-            index_vec where = (index_vec){0} + (int32_t)(h->low[oh] * w->taps + w->low[ow]);
+            lt_vec_ints where = (lt_vec_ints){0} + (int32_t)(h->low[oh] * w->taps + w->low[ow]);
             for (int64_t i = h->low[oh]; i < h->high[oh]; i++) {
                 const void *row = row_at(p, p->x, n, h->size, h->base[oh] + i * h->step, w->size);
                 for (int64_t j = w->low[ow]; j < w->high[ow]; j++) {
                     const int64_t at = (w->base[ow] + j * w->step) * p->c + c;
                     const lt_vec v = lt_vec_load_part(row, at, half, part);
-                    const index_vec more = (index_vec)(v > best) | (index_vec)(v != v);
-                    best = (lt_vec)(((index_vec)v & more) | ((index_vec)best & ~more));
+                    const lt_vec_ints more = (lt_vec_ints)(v > best) | (lt_vec_ints)(v != v);
+                    best = (lt_vec)(((lt_vec_ints)v & more) | ((lt_vec_ints)best & ~more));
                     where = ((int32_t)(i * w->taps + j) & more) | (where & ~more);
                 }
             }
@@ -206,9 +204,9 @@ VEC_INLINE void max_row_backward(const plan *p, int64_t n, int64_t ih, bool half
                     const int64_t at = (row_pixel + w->window[b]) * p->c + c;
                     const int32_t tap = (int32_t)(h->tap[a] * w->taps + w->tap[b]);
                     const lt_vec g = lt_vec_load_part(p->x, at, half, part);
-                    const index_vec where =
-                        (index_vec)lt_vec_load_part((const float *)p->index, at, false, part);
-                    sum += (lt_vec)((index_vec)g & (where == tap));
+                    const lt_vec_ints where =
+                        (lt_vec_ints)lt_vec_load_part((const float *)p->index, at, false, part);
+                    sum += (lt_vec)((lt_vec_ints)g & (where == tap));
                 }
             }
             lt_vec_store_part(dx, iw * p->c + c, half, part, sum);

@@ -1,4 +1,5 @@
-// vec.h: sixteen floats at once, read from and written to f32 or bf16 memory.
+// vec.h: as many floats at once as a register holds, read from and written to f32 or bf16 memory. Not
+// more: GCC keeps wider vectors in memory.
 #ifndef LT_VEC_H
 #define LT_VEC_H
 
@@ -8,15 +9,22 @@
 #define LT_VEC_MASKED 1
 #endif
 
+#if defined(__AVX512F__)
 enum { LT_VEC = 16 };
-typedef float lt_vec __attribute__((vector_size(64)));
-typedef float lt_vec_loose __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint16_t lt_vec_half __attribute__((vector_size(32), aligned(2), may_alias));
-typedef uint32_t lt_vec_bits __attribute__((vector_size(64)));
+#elif defined(__AVX2__)
+enum { LT_VEC = 8 };
+#else
+enum { LT_VEC = 4 };
+#endif
+typedef float lt_vec __attribute__((vector_size(4 * LT_VEC)));
+typedef float lt_vec_loose __attribute__((vector_size(4 * LT_VEC), aligned(4), may_alias));
+typedef uint16_t lt_vec_half __attribute__((vector_size(2 * LT_VEC), aligned(2), may_alias));
+typedef uint32_t lt_vec_bits __attribute__((vector_size(4 * LT_VEC)));
+typedef int32_t lt_vec_ints __attribute__((vector_size(4 * LT_VEC)));
 
 #define VEC_INLINE static inline __attribute__((always_inline))
 
-// Elements i .. i + 15 of an array of bf16 (half) or f32.
+// Elements i .. i + LT_VEC - 1 of an array of bf16 (half) or f32.
 VEC_INLINE lt_vec lt_vec_load(const void *p, int64_t i, bool half)
 {
     if (!half) return *(const lt_vec_loose *)((const float *)p + i);

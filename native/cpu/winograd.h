@@ -125,17 +125,18 @@ WINO_SQUARE(wino_weights_back_square, wino_weights_back)
 // Rows and columns (in vectors) of a block of sums that fits the registers.
 #if defined(__AVX512F__)
 enum { WINO_ROWS = 8, WINO_COLUMNS = 2, WINO_LANES = 8 };
-#elif defined(__AVX__)
-enum { WINO_ROWS = 6, WINO_COLUMNS = 1, WINO_LANES = 4 };
+#elif defined(__AVX2__)
+enum { WINO_ROWS = 6, WINO_COLUMNS = 2, WINO_LANES = 4 };
 #else
-enum { WINO_ROWS = 2, WINO_COLUMNS = 1, WINO_LANES = 2 };
+enum { WINO_ROWS = 4, WINO_COLUMNS = 2, WINO_LANES = 4 };
 #endif
-enum { WINO_PANEL = WINO_COLUMNS * LT_VEC };
+enum { WINO_PANEL = WINO_COLUMNS * LT_VEC };  // a last panel may be one vector wide
 
-// Sums of WINO_ROWS tiles: out(r, v) = sum over c of a(r, c) b(c, v). a holds blocks of sixteen channels
-// (stride a_block), tiles within them; b is a panel of WINO_PANEL columns; out has blocks likewise.
-static inline void wino_rows(float *restrict out, int64_t out_block, const float *restrict a,
-                             int64_t a_block, const float *restrict b, int64_t channels)
+// Sums of WINO_ROWS tiles: out(r, v) = sum over c of a(r, c) b(c, v). a holds blocks of LT_VEC channels
+// (stride a_block), tiles within them; b is a panel of `columns` vectors; out has blocks likewise.
+VEC_INLINE void wino_rows(const int columns, float *restrict out, int64_t out_block,
+                          const float *restrict a, int64_t a_block, const float *restrict b,
+                          int64_t channels)
 {
     lt_vec sum[WINO_ROWS][WINO_COLUMNS] = {{{0}}};
     for (int64_t c0 = 0; c0 < channels; c0 += LT_VEC) {
@@ -143,47 +144,47 @@ static inline void wino_rows(float *restrict out, int64_t out_block, const float
         for (int c = 0; c < LT_VEC; c++) {
             lt_vec row[WINO_COLUMNS];
 #pragma GCC unroll 2
-            for (int v = 0; v < WINO_COLUMNS; v++)
-                row[v] = *(const lt_vec *)(b + (c0 + c) * WINO_PANEL + v * LT_VEC);
+            for (int v = 0; v < columns; v++)
+                row[v] = *(const lt_vec *)(b + (c0 + c) * columns * LT_VEC + v * LT_VEC);
 #pragma GCC unroll 8
             for (int r = 0; r < WINO_ROWS; r++)
 #pragma GCC unroll 2
-                for (int v = 0; v < WINO_COLUMNS; v++) sum[r][v] += block[r * LT_VEC + c] * row[v];
+                for (int v = 0; v < columns; v++) sum[r][v] += block[r * LT_VEC + c] * row[v];
         }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < WINO_ROWS; r++)
 #pragma GCC unroll 2
-        for (int v = 0; v < WINO_COLUMNS; v++)
+        for (int v = 0; v < columns; v++)
             *(lt_vec *)(out + v * out_block + r * LT_VEC) = sum[r][v];
 }
 
 // The gradient: out(c, v) += sum over tiles of a(t, c) d(t, v) for WINO_LANES channels; rows of out are
-// WINO_PANEL apart, a and d advance by one vector a tile.
-static inline void wino_lanes(float *restrict out, const float *restrict a, const float *restrict d,
-                              int64_t d_block, int64_t tiles)
+// `columns` vectors apart, a and d advance by one vector a tile.
+VEC_INLINE void wino_lanes(const int columns, float *restrict out, const float *restrict a,
+                           const float *restrict d, int64_t d_block, int64_t tiles)
 {
     lt_vec sum[WINO_LANES][WINO_COLUMNS];
 #pragma GCC unroll 8
     for (int r = 0; r < WINO_LANES; r++)
 #pragma GCC unroll 2
-        for (int v = 0; v < WINO_COLUMNS; v++)
-            sum[r][v] = *(lt_vec *)(out + r * WINO_PANEL + v * LT_VEC);
+        for (int v = 0; v < columns; v++)
+            sum[r][v] = *(lt_vec *)(out + r * columns * LT_VEC + v * LT_VEC);
     for (int64_t t = 0; t < tiles; t++) {
         lt_vec row[WINO_COLUMNS];
 #pragma GCC unroll 2
-        for (int v = 0; v < WINO_COLUMNS; v++)
+        for (int v = 0; v < columns; v++)
             row[v] = *(const lt_vec *)(d + v * d_block + t * LT_VEC);
 #pragma GCC unroll 8
         for (int r = 0; r < WINO_LANES; r++)
 #pragma GCC unroll 2
-            for (int v = 0; v < WINO_COLUMNS; v++) sum[r][v] += a[t * LT_VEC + r] * row[v];
+            for (int v = 0; v < columns; v++) sum[r][v] += a[t * LT_VEC + r] * row[v];
     }
 #pragma GCC unroll 8
     for (int r = 0; r < WINO_LANES; r++)
 #pragma GCC unroll 2
-        for (int v = 0; v < WINO_COLUMNS; v++)
-            *(lt_vec *)(out + r * WINO_PANEL + v * LT_VEC) = sum[r][v];
+        for (int v = 0; v < columns; v++)
+            *(lt_vec *)(out + r * columns * LT_VEC + v * LT_VEC) = sum[r][v];
 }
 
 #endif
