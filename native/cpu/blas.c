@@ -128,6 +128,9 @@ static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
     if ((beta == 0 || beta == 1) && lt_dnn_available()
         && lt_dnn_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc))
         return;
+    if ((beta == 0 || beta == 1)
+        && lt_own_sgemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc, NULL))
+        return;
     pthread_once(&loaded, load);
     if (blas.sgemm && m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX && lda <= INT32_MAX
         && ldb <= INT32_MAX && ldc <= INT32_MAX)

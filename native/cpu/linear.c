@@ -87,10 +87,12 @@ static void store_row(const lt_tensor *t, int64_t i, int64_t n, const float *fro
     else if (lt_f32(t) + i * n != from) memcpy(lt_f32(t) + i * n, from, n * sizeof(float));
 }
 
-// Rows per block: all where nothing is gained by cutting, else as many as keep 1 MiB a buffer.
+// Rows per block: all where nothing is gained by cutting, else as many as keep 1 MiB a buffer, or 8 where the
+// products are OpenBLAS's, which packs the weights for each.
 static int64_t block_rows(int64_t rows, int64_t widest, bool cut)
 {
-    const int64_t fit = (int64_t)(1 << 18) / (widest > 0 ? widest : 1) & ~63;
+    const int64_t most = lt_dnn_blocked() ? 1 << 18 : 1 << 21;
+    const int64_t fit = most / (widest > 0 ? widest : 1) & ~63;
     const int64_t n = fit < 64 ? 64 : fit;
     return cut && n < rows ? n : rows;
 }
@@ -135,9 +137,10 @@ static lt_status linear_check(const void *args)
     return lt_check_contiguous("linear", "bias", &p->bias);
 }
 
-// Bias, activation and stores of rows from..to; z holds their products.
-static void finish_rows(const linear_args *p, float *z, int64_t first, int64_t rows)
+// Bias, activation and stores of rows first .. first + rows - 1; z holds their products.
+static void finish_rows(const void *args, float *z, int64_t first, int64_t rows)
 {
+    const linear_args *p = args;
     const int64_t n = p->w.shape[0];
     const float *bias = lt_present(&p->bias) ? lt_f32(&p->bias) : NULL;
 #pragma omp parallel for num_threads(lt_team(rows * n))
@@ -162,14 +165,20 @@ static lt_bf16 *narrow_weight(const lt_tensor *w)
     return half;
 }
 
-// Where nothing is kept for backward, oneDNN finishes its products while they are in registers. (One
+// Rows are finished while they are in registers (oneDNN, where nothing is kept for backward) or in cache. (One
 // row is faster by lt_sgemm.)
 static bool linear_fused(const linear_args *p, int64_t rows, int64_t n, int64_t k)
 {
-    const float *bias = lt_present(&p->bias) ? lt_f32(&p->bias) : NULL;
-    return rows > 1 && p->x.dtype == LT_F32 && !lt_present(&p->pre) && (bias || p->act)
-        && (double)rows * (double)n * (double)k < LT_SGEMM_MOST && lt_dnn_available()
-        && lt_dnn_linear(rows, n, k, lt_f32(&p->x), lt_f32(&p->w), bias, p->act, lt_f32(&p->y));
+    const float *bias = lt_present(&p->bias) ? lt_f32(&p->bias) : NULL, *x = lt_f32(&p->x);
+    const float *w = lt_f32(&p->w);
+    if (rows == 1 || p->x.dtype != LT_F32 || !(bias || p->act || lt_present(&p->pre))
+        || (double)rows * (double)n * (double)k >= LT_SGEMM_MOST)
+        return false;
+    if (!lt_present(&p->pre) && lt_dnn_available()
+        && lt_dnn_linear(rows, n, k, x, w, bias, p->act, lt_f32(&p->y)))
+        return true;
+    const lt_gemm_end end = {finish_rows, p};
+    return lt_own_sgemm(false, true, rows, n, k, x, k, w, k, false, lt_f32(&p->y), n, &end);
 }
 
 static lt_status linear_cpu(const void *args)

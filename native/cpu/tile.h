@@ -2,8 +2,8 @@
 //
 // c (m, n) = or += a (m, k) b (k, n), row-major b and c. m is rounded up to TILE_ROWS and n to
 // TILE_LANES: a's rows, and the columns of b and c, must exist that far (what they hold does not
-// matter); k is taken exactly. The registers hold TILE_ROWS by TILE_PANEL results, two vectors
-// wide, which is enough to hide the latency of a fused multiply-add.
+// matter); k is taken exactly. The registers hold TILE_ROWS or TILE_TALL by TILE_PANEL results, two
+// vectors wide, which is enough to hide the latency of a fused multiply-add.
 #ifndef LT_TILE_H
 #define LT_TILE_H
 
@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #if defined(__AVX512F__)
-enum { TILE_LANES = 16, TILE_ROWS = 8 };
+enum { TILE_LANES = 16, TILE_ROWS = 8, TILE_TALL = 8 };
 #elif defined(__AVX2__)
-enum { TILE_LANES = 8, TILE_ROWS = 4 };
+enum { TILE_LANES = 8, TILE_ROWS = 4, TILE_TALL = 6 };
 #else
-enum { TILE_LANES = 4, TILE_ROWS = 4 };
+enum { TILE_LANES = 4, TILE_ROWS = 4, TILE_TALL = 4 };
 #endif
 enum { TILE_PANEL = 2 * TILE_LANES };
 
@@ -60,32 +60,50 @@ static inline float tile_max_lanes(tile_vec v)
 
 static inline int64_t tile_round(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-// One block of TILE_ROWS rows and `width` vectors; a[i * ai + p * ap]. width, and one of ai and ap,
-// are constants where this is inlined.
+// One block of `height` rows and `width` vectors; a[i * ai + p * ap]. height, width, and one of ai and ap,
+// are constants where this is inlined. What is added is summed up on its own first: long sums keep more
+// digits so.
 static inline __attribute__((always_inline)) void
-tile_block(const int width, float *c, int64_t ldc, const float *a, int64_t ai, int64_t ap,
+tile_block(const int height, const int width, float *c, int64_t ldc, const float *a, int64_t ai, int64_t ap,
            const float *b, int64_t ldb, int64_t k, bool add)
 {
-    tile_vec sum[TILE_ROWS][2];
+    tile_vec sum[TILE_TALL][2];
 #pragma GCC unroll 8
-    for (int i = 0; i < TILE_ROWS; i++)
+    for (int i = 0; i < height; i++)
 #pragma GCC unroll 2
         for (int j = 0; j < width; j++)
-            sum[i][j] = add ? tile_load(c + i * ldc + j * TILE_LANES) : (tile_vec){0};
+            sum[i][j] = (tile_vec){0};
     for (int64_t p = 0; p < k; p++) {
         tile_vec b0 = tile_load(b + p * ldb);
         tile_vec b1 = width > 1 ? tile_load(b + p * ldb + TILE_LANES) : b0;
 #pragma GCC unroll 8
-        for (int i = 0; i < TILE_ROWS; i++) {
+        for (int i = 0; i < height; i++) {
             float x = a[i * ai + p * ap];
             sum[i][0] += x * b0;
             if (width > 1) sum[i][1] += x * b1;
         }
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < TILE_ROWS; i++)
+    for (int i = 0; i < height; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < width; j++) tile_store(c + i * ldc + j * TILE_LANES, sum[i][j]);
+        for (int j = 0; j < width; j++) {
+            float *to = c + i * ldc + j * TILE_LANES;
+            tile_store(to, add ? tile_load(to) + sum[i][j] : sum[i][j]);
+        }
+}
+
+// All rows of `width` vectors: tall blocks, and such of TILE_ROWS so that they come out even.
+static inline __attribute__((always_inline)) void
+tile_column(const int width, float *c, int64_t ldc, const float *a, int64_t ai, int64_t ap,
+            const float *b, int64_t ldb, int64_t m, int64_t k, bool add)
+{
+    for (int64_t i = 0, left = tile_round(m, TILE_ROWS); left > 0;) {
+        const bool tall = TILE_TALL > TILE_ROWS && left >= TILE_TALL && left != 2 * TILE_ROWS;
+        if (tall) tile_block(TILE_TALL, width, c + i * ldc, ldc, a + i * ai, ai, ap, b, ldb, k, add);
+        else tile_block(TILE_ROWS, width, c + i * ldc, ldc, a + i * ai, ai, ap, b, ldb, k, add);
+        i += tall ? TILE_TALL : TILE_ROWS;
+        left -= tall ? TILE_TALL : TILE_ROWS;
+    }
 }
 
 // Here a is row-major, lda from one row to the next.
@@ -94,11 +112,8 @@ static inline void tile_gemm(float *c, int64_t ldc, const float *a, int64_t lda,
 {
     int64_t j = 0;
     for (; j + TILE_LANES < n; j += TILE_PANEL)
-        for (int64_t i = 0; i < m; i += TILE_ROWS)
-            tile_block(2, c + i * ldc + j, ldc, a + i * lda, lda, 1, b + j, ldb, k, add);
-    for (; j < n; j += TILE_LANES)
-        for (int64_t i = 0; i < m; i += TILE_ROWS)
-            tile_block(1, c + i * ldc + j, ldc, a + i * lda, lda, 1, b + j, ldb, k, add);
+        tile_column(2, c + j, ldc, a, lda, 1, b + j, ldb, m, k, add);
+    for (; j < n; j += TILE_LANES) tile_column(1, c + j, ldc, a, lda, 1, b + j, ldb, m, k, add);
 }
 
 // Here a is given transposed, (k, m) row-major.
@@ -107,11 +122,8 @@ static inline void tile_gemm_ta(float *c, int64_t ldc, const float *a, int64_t l
 {
     int64_t j = 0;
     for (; j + TILE_LANES < n; j += TILE_PANEL)
-        for (int64_t i = 0; i < m; i += TILE_ROWS)
-            tile_block(2, c + i * ldc + j, ldc, a + i, 1, lda, b + j, ldb, k, add);
-    for (; j < n; j += TILE_LANES)
-        for (int64_t i = 0; i < m; i += TILE_ROWS)
-            tile_block(1, c + i * ldc + j, ldc, a + i, 1, lda, b + j, ldb, k, add);
+        tile_column(2, c + j, ldc, a, 1, lda, b + j, ldb, m, k, add);
+    for (; j < n; j += TILE_LANES) tile_column(1, c + j, ldc, a, 1, lda, b + j, ldb, m, k, add);
 }
 
 #endif

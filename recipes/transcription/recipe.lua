@@ -33,7 +33,7 @@ recipe.config = {
     { min = 0, alias = { "lr", "training.learning_rate" } }),
   weight_decay = config.number(0.01, "weight decay of matrices and kernels", { min = 0 }),
   batch_size = config.integer(8, "samples a batch", { min = 1, alias = "training.batch_size" }),
-  epochs = config.integer(8, "passes over the training data, in all (also when resumed)",
+  epochs = config.integer(6, "passes over the training data, in all (also when resumed)",
     { min = 0, alias = { "num_epochs", "training.num_epochs" } }),
   scheduler = config.choice("cosine", { "cosine", "linear", "constant" }, "learning rate after the warm-up",
     { alias = "training.scheduler" }),

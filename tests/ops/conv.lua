@@ -85,6 +85,7 @@ return {
       winograd(9, 32, 7, 8, 32, 2, "f32")
       winograd(60, 384, 3, 5, 352, 1, "f32")
       winograd(10, 128, 9, 11, 96, 1, "bf16")
+      winograd(9, 48, 8, 9, 16, 1, "f32")
     end },
     { name = "bf16", check = function()
       in_bf16(function(x, w, b) return lt.conv2d(x, w, b, 2, 1) end, { 2, 8, 9, 9 },

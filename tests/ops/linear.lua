@@ -41,6 +41,32 @@ return {
         end
       end
     end },
+    { name = "thousands_of_rows", check = function()   -- other ways than a few rows, forward and backward
+      local rows, k, n = 4501, 48, 40
+      local x, w, b, dy = lt.randn(rows, k), lt.randn(n, k), lt.randn(n), lt.randn(rows, n)
+      local function run(from, count)
+        local xs, ws = x:narrow(1, from, count):clone():set_requires_grad(), w:clone():set_requires_grad()
+        local y = lt.linear(xs, ws, b, "gelu")
+        y:backward(dy:narrow(1, from, count))
+        return y:detach(), xs.grad, ws.grad, lt.no_grad(lt.linear, x:narrow(1, from, count), w, b, "gelu")
+      end
+      local whole, parts, dw = { run(1, rows) }, { {}, {}, {} }, lt.zeros(n, k)
+      for i = 1, rows, 900 do
+        local y, dx, part, plain = run(i, math.min(900, rows - i + 1))
+        table.insert(parts[1], y)
+        table.insert(parts[2], dx)
+        table.insert(parts[3], plain)
+        dw = dw + part
+      end
+      local function close(a, z, what)
+        local e = (a - z):abs():max():item() / z:abs():max():item()
+        assert(e < 2e-6, ("%s: relative error %g"):format(what, e))
+      end
+      close(whole[1], lt.cat(parts[1], 1), "y")
+      close(whole[2], lt.cat(parts[2], 1), "dx")
+      close(whole[3], dw, "dw")
+      close(whole[4], lt.cat(parts[3], 1), "y without a gradient")
+    end },
     { name = "empty", check = function()
       local y = lt.linear(lt.zeros(0, 3), lt.zeros(2, 3), lt.zeros(2))
       assert(y:numel() == 0 and y:size(2) == 2)

@@ -24,6 +24,24 @@ return {
       local want = lt.matmul(a:cast("bf16"):cast("f32"), b:cast("bf16"):cast("f32"))
       assert(((y:cast("f32") - want):abs():max()):item() <= 0.02 * want:abs():max():item())
     end },
+    -- Long and thin ones take ways of their own; of whole numbers every order of summing gives the same.
+    { name = "long", check = function()
+      local function whole(...) return (lt.rand(...) * 9):floor() - 4 end
+      for _, size in ipairs { { 5003, 20, 24 }, { 4097, 7, 8 }, { 6000, 64, 96 }, { 4100, 33, 200 } } do
+        local m, k, n = size[1], size[2], size[3]
+        local a, b, c = whole(m, k), whole(k, n), whole(m, n)
+        local product, turned = lt.matmul(a, b), lt.matmul(a, b:transpose(1, 2):contiguous():transpose(1, 2))
+        local sum, parts = lt.matmul(a:transpose(1, 2), c), lt.zeros(k, n)
+        for i = 1, m, 1000 do
+          local rows = math.min(1000, m - i + 1)
+          local few = lt.matmul(a:narrow(1, i, rows), b)
+          assert((product:narrow(1, i, rows) - few):abs():max():item() == 0, "rows of " .. m)
+          assert((turned:narrow(1, i, rows) - few):abs():max():item() == 0, "rows, transposed, of " .. m)
+          parts = parts + lt.matmul(a:narrow(1, i, rows):transpose(1, 2), c:narrow(1, i, rows))
+        end
+        assert((sum - parts):abs():max():item() == 0, "sum of " .. m)
+      end
+    end },
     { name = "empty", check = function()
       assert(lt.matmul(lt.zeros(0, 3), lt.zeros(3, 2)):numel() == 0)
       local y = lt.matmul(lt.zeros(2, 0), lt.zeros(0, 3))
