@@ -137,7 +137,7 @@ describe("in a terminal", function()
     if not needs "bash" then return end
     local folder, path = place "bash"
     local s = screen.open({ "bash", "--norc", "--noprofile", "-i" },
-      { env = { PATH = path, PS1 = "> ", HOME = folder } })
+      { env = { PATH = path, PS1 = "> ", HOME = folder, HISTFILE = "/dev/null" } })
     s:type("cd " .. folder .. "; source ./script; bind 'set show-all-if-ambiguous on'; echo rea''dy\n")
     s:wait "ready"
     common(s)
