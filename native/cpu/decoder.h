@@ -30,10 +30,13 @@ VEC_INLINE const void *panel_at(const void *w, int64_t element, bool fixed)
 VEC_INLINE lt_vec panel_part(const void *w, int64_t i, bool fixed)
 {
     if (!fixed) return *(const lt_vec *)((const float *)w + i);
-#ifdef LT_VEC_MASKED
-    // GCC widens sixteen at once only when told to.
+    // GCC widens as many at once only when told to.
+#if defined(__AVX512F__)
     const __m256i h = _mm256_load_si256((const __m256i *)((const int16_t *)w + i));
     return (lt_vec)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(h));
+#elif defined(__AVX2__)
+    const __m128i h = _mm_load_si128((const __m128i *)((const int16_t *)w + i));
+    return (lt_vec)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(h));
 #else
     const panel_fixed h = *(const panel_fixed *)((const int16_t *)w + i);
     return __builtin_convertvector(__builtin_convertvector(h, lt_vec_ints), lt_vec);

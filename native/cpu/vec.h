@@ -4,8 +4,10 @@
 #define LT_VEC_H
 
 #include "core/internal.h"
-#if defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX2__)
 #include <immintrin.h>
+#endif
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
 #define LT_VEC_MASKED 1
 #endif
 
@@ -28,8 +30,14 @@ typedef int32_t lt_vec_ints __attribute__((vector_size(4 * LT_VEC)));
 VEC_INLINE lt_vec lt_vec_load(const void *p, int64_t i, bool half)
 {
     if (!half) return *(const lt_vec_loose *)((const float *)p + i);
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    // GCC widens in halves unless told.
+    const __m128i h = _mm_loadu_si128((const __m128i *)((const lt_bf16 *)p + i));
+    return (lt_vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16);
+#else
     const lt_vec_half h = *(const lt_vec_half *)((const lt_bf16 *)p + i);
     return (lt_vec)(__builtin_convertvector(h, lt_vec_bits) << 16);
+#endif
 }
 
 VEC_INLINE void lt_vec_store(void *p, int64_t i, bool half, lt_vec v)
