@@ -3,7 +3,7 @@
 //
 // With one row every weight is read for one multiplication: the step takes as long as 3.7 million
 // weights (four layers, 256 wide) take to come from the cache. So they are 16-bit panels
-// (decoder.h), and nothing else may cost anything: each thread has some of the heads and some of
+// multiplied in integers (decoder.h), and nothing else may cost anything: each thread has some of the heads and some of
 // the hidden units, from their projections to their share of the sum that they end in, and meets
 // the others three times a layer, when the shares are added. What a thread reads at one step it
 // reads at the next, from its own cache.
@@ -48,7 +48,7 @@ static void layer_sizes(const lt_decoder *d, int64_t *weights, int64_t *vectors)
     for (int i = 0; i < LINEARS; i++) {
         int64_t out, in;
         linear_sizes(d, i, &out, &in);
-        *weights += panel_round(out) * in;
+        *weights += panel_round(out) * panel_deep(in, d->fixed);
         *vectors += 2 * panel_round(out);
     }
 }
@@ -58,7 +58,7 @@ static linear take_linear(const lt_decoder *d, const void **w, const float **v, 
 {
     int64_t wide = panel_round(out);
     linear l = {*w, *v, *v + wide, in, out};
-    *w = panel_at(*w, wide * in, d->fixed);
+    *w = panel_at(*w, wide * panel_deep(in, d->fixed), d->fixed);
     *v += 2 * wide;
     return l;
 }
@@ -81,13 +81,18 @@ static layer layer_at(const step_args *a, int index)
     return l;
 }
 
-// y (rows, 16 panels) <- x times panels first .. first + panels of l, with bias.
-static void project(const shared *s, const linear *l, float *y, int64_t ldy, const float *x,
-                    int64_t ldx, int64_t first, int64_t panels)
+// Elements from one panel of l to the next.
+static int64_t stride_of(const shared *s, const linear *l)
 {
-    int64_t stride = l->in * PANEL, at = first * PANEL;
-    panel_times(s->a->d.fixed, y, ldy, x, ldx, s->rows,
-                panel_at(l->w, first * stride, s->a->d.fixed), stride, l->in, panels,
+    return panel_deep(l->in, s->a->d.fixed) * PANEL;
+}
+
+// y (rows, 16 panels) <- x times panels first .. first + panels of l, with bias.
+static void project(const shared *s, const linear *l, float *y, int64_t ldy, panel_x x,
+                    int64_t first, int64_t panels)
+{
+    int64_t stride = stride_of(s, l), at = first * PANEL;
+    panel_times(x, y, ldy, panel_at(l->w, first * stride, x.fixed), stride, panels,
                 (panel_end){l->scales + at, false});
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t i = 0; i < panels * PANEL; i++) y[r * ldy + i] += l->bias[at + i];
@@ -135,15 +140,23 @@ static void add_shares(const shared *s, worker *w, const linear *l, const float 
 {
     int64_t area = s->rows * s->wide, panels = s->wide / PANEL;
     int64_t first = share_at(s, n, w->share) * size;
-    float *room = s->partial + w->parity * s->shares * area;
+    float *room = s->partial + w->parity * s->shares * area, *taken = w->taken;
+    bool fixed = s->a->d.fixed;
+    panel_x in[SHARES];
+    for (int64_t g = 0; g < w->shares; g++) {
+        int64_t from = share_at(s, n, w->share + g) * size;
+        int64_t count = share_at(s, n, w->share + g + 1) * size - from;
+        in[g] = panel_take(fixed, taken, mine + from - first, ldm, s->rows, count, 0);
+        taken += panel_take_room(s->rows, count);
+    }
     // Weights are read in the order in which they lie, as far as short products allow.
-    int64_t chunk = s->rows > 1 ? 2 : n * size <= 4 * PANEL * s->shares ? 4 : 1;
+    int64_t chunk = fixed ? 1 : s->rows > 1 ? 2 : n * size <= 4 * PANEL * s->shares ? 4 : 1;
+    int64_t stride = stride_of(s, l);
     for (int64_t p = 0; p < panels; p += chunk)
-        for (int64_t g = w->share; g < w->share + w->shares; g++) {
-            int64_t from = share_at(s, n, g) * size, count = share_at(s, n, g + 1) * size - from;
-            panel_times(s->a->d.fixed, room + g * area + p * PANEL, s->wide, mine + from - first,
-                        ldm, s->rows, panel_at(l->w, (p * l->in + from) * PANEL, s->a->d.fixed),
-                        l->in * PANEL, count, panels - p < chunk ? panels - p : chunk,
+        for (int64_t g = 0; g < w->shares; g++) {
+            int64_t at = p * stride + share_at(s, n, w->share + g) * size * PANEL;
+            panel_times(in[g], room + (w->share + g) * area + p * PANEL, s->wide,
+                        panel_at(l->w, at, fixed), stride, panels - p < chunk ? panels - p : chunk,
                         (panel_end){l->scales + p * PANEL, false});
         }
     meet(s, w);
@@ -154,13 +167,20 @@ static void add_shares(const shared *s, worker *w, const linear *l, const float 
     w->parity ^= 1;
 }
 
+// x (rows, width) as it is multiplied.
+static panel_x take(const shared *s, const worker *w, const float *x)
+{
+    return panel_take(s->a->d.fixed, w->taken, x, s->wide, s->rows, s->width, 0);
+}
+
 // ---- a layer -----------------------------------------------------------------------------------
 
 static void attend_to_self(const shared *s, worker *w, const layer *l, int index, const float *in)
 {
     int64_t D = s->a->d.depth, part = w->heads * D, panels = part / PANEL;
+    panel_x x = take(s, w, in);
     for (int i = 0; i < 3; i++)
-        project(s, &l->linears[0], w->q + i * part, 3 * part, in, s->wide,
+        project(s, &l->linears[0], w->q + i * part, 3 * part, x,
                 (i * s->inner + w->head * D) / PANEL, panels);
     lt_decoder_self_attention(s, w, index);
     add_shares(s, w, &l->linears[1], w->mixed, part, s->a->d.heads, D);
@@ -169,7 +189,7 @@ static void attend_to_self(const shared *s, worker *w, const layer *l, int index
 static void attend_to_memory(const shared *s, worker *w, const layer *l, int index, const float *in)
 {
     int64_t D = s->a->d.depth, part = w->heads * D;
-    project(s, &l->linears[2], w->q, part, in, s->wide, w->head * D / PANEL, part / PANEL);
+    project(s, &l->linears[2], w->q, part, take(s, w, in), w->head * D / PANEL, part / PANEL);
     lt_decoder_memory_attention(s, w, index);
     add_shares(s, w, &l->linears[3], w->mixed, part, s->a->d.heads, D);
 }
@@ -177,7 +197,7 @@ static void attend_to_memory(const shared *s, worker *w, const layer *l, int ind
 static void feed_forward(const shared *s, worker *w, const layer *l, const float *in)
 {
     int64_t part = w->units * PANEL;
-    project(s, &l->linears[4], w->hidden, part, in, s->wide, w->unit, w->units);
+    project(s, &l->linears[4], w->hidden, part, take(s, w, in), w->unit, w->units);
     float *h = w->hidden;
     int64_t n = s->rows * part;
     switch (s->a->d.activation) {
@@ -250,7 +270,7 @@ static void finish(const shared *s, worker *w)
     }
     linear l = take_linear(d, &at, &v, d->outputs, d->width);
     int64_t part = w->outputs * PANEL, first = w->output * PANEL, n = d->outputs - first;
-    project(s, &l, w->hidden, part, w->x, s->wide, w->output, w->outputs);
+    project(s, &l, w->hidden, part, take(s, w, w->x), w->output, w->outputs);
     for (int64_t r = 0; r < s->rows; r++)
         memcpy(y + r * d->outputs + first, w->hidden + r * part,
                sizeof(float) * (size_t)(n < part ? n < 0 ? 0 : n : part));
@@ -329,7 +349,11 @@ static int64_t divide(worker *w, const shared *s, float *room)
     w->mixed = w->q + s->rows * 3 * part;
     w->hidden = w->mixed + s->rows * part;
     w->scores = w->hidden + s->rows * hidden;
-    return s->rows * (2 * s->wide + 4 * part + hidden) + scores;
+    w->taken = w->scores + scores;
+    int64_t taken = d->fixed ? panel_take_room(s->rows, s->wide + hidden + part) : 0;
+    if (d->fixed) taken += SHARES * panel_take_room(s->rows, 0) + SHARES * PANEL;
+    if (d->fixed) taken += panel_take_room(PANEL_ROWS, scores / PANEL_ROWS);
+    return s->rows * (2 * s->wide + 4 * part + hidden) + scores + taken;
 }
 
 static shared sizes_of(const step_args *a)
@@ -472,7 +496,7 @@ static lt_status check_caches(const step_args *a, const shared *s)
     LT_TRY(check_count("memory_keys", &a->memory_keys, LT_U8,
                        memory * s->memory_room * d->depth * size));
     LT_TRY(check_count("memory_values", &a->memory_values, LT_U8,
-                       memory * s->memory * d->depth * size));
+                       memory * panel_deep(s->memory, d->fixed) * d->depth * size));
     LT_TRY(check_count("key_scales", &a->key_scales, LT_F32, memory * s->memory_room));
     LT_TRY(check_count("value_scales", &a->value_scales, LT_F32, memory * s->memory));
     return check_count("bias", &a->bias, LT_F32, s->sources * s->memory);
@@ -523,7 +547,8 @@ static lt_status step_check(const void *args)
     LT_TRY(check_input(a, &s));
     LT_TRY(check_count("y", &a->y, LT_F32, s.rows * (d->outputs ? d->outputs : s.width)));
     LT_TRY(check_count("weights", &a->weights, LT_U8,
-                       (d->layers * weights + outputs * s.width) * panel_bytes(d->fixed)));
+                       (d->layers * weights + outputs * panel_deep(s.width, d->fixed)) *
+                           panel_bytes(d->fixed)));
     LT_TRY(check_count("vectors", &a->vectors, LT_F32, d->layers * vectors + extra + 2 * outputs));
     return check_caches(a, &s);
 }

@@ -1,181 +1,55 @@
 // decoder.h: panels, the form in which the decoder's step reads weights, keys and values.
 //
-// A matrix (out, in) lies as panels of sixteen rows: panel p is (in, 16), element [k][i] is row
-// 16 p + i, column k, so that a product with a vector is one pass through memory without sums
-// across lanes. Numbers are f32, or fixed: 16 bits, of which 32767 stands for the largest magnitude
-// that a row (or a column) holds, and a scale for each row (or column) that gives it back. A
-// product of one row of activations runs at the speed of the cache the weights come from, so half
-// the bytes are half the time, and 16 bits so used err by at most 1.5e-5 of the row's largest
-// weight.
+// A matrix (out, in) lies as panels of sixteen rows, so that a product with a vector is one pass
+// through memory without sums across lanes. With f32, panel p is (in, 16): element [k][i] is row
+// 16 p + i, column k. Fixed numbers are of 16 bits, of which 32767 stands for the largest magnitude
+// that a row (or a column) holds, with a scale for each row (or column) that gives it back: half
+// the bytes, and an error of at most 1.5e-5 of the row's largest weight. Their panels are
+// (in / 2, 16, 2): two neighbouring columns side by side, since processors multiply and add pairs
+// of 16-bit integers in one instruction. To make floats of them would cost more than the products.
+// So what they are multiplied with becomes 16-bit integers, too (panel_take), as large as the sums
+// of FIXED_PAIRS pairs allow, which are added up in 32 bits before they become floats.
 #ifndef LT_DECODER_H
 #define LT_DECODER_H
 
 #include "vec.h"
 
-// A block of a product is PANEL_ROWS rows by PANEL_COUNT panels, as much as registers hold.
-enum { PANEL = 16, PANEL_PARTS = PANEL / LT_VEC, PANEL_ROWS = 6, PANEL_COUNT = PANEL_PARTS > 1 ? 1 : 2 };
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+// A block of a product of f32 is PANEL_ROWS rows by PANEL_COUNT panels, of fixed numbers FIXED_ROWS
+// rows by one panel, as much as registers hold.
+enum {
+    PANEL = 16,
+    PANEL_PARTS = PANEL / LT_VEC,
+    PANEL_ROWS = 6,
+    PANEL_COUNT = PANEL_PARTS > 1 ? 1 : 2,
+    FIXED_ROWS = PANEL_PARTS > 1 ? 3 : 6,
+    FIXED_PAIRS = 2,
+    FIXED_TOP = 32765, // twice this, and what is rounded up, is at most 65535: times 32767, 32 bits
+    FIXED_AHEAD = 4096, // bytes
+};
 
 // Sixteen numbers, in as many registers as it takes.
 typedef struct { lt_vec part[PANEL_PARTS]; } panel_vec;
-typedef int16_t panel_fixed __attribute__((vector_size(2 * LT_VEC), may_alias));
 
 VEC_INLINE int64_t panel_round(int64_t n) { return (n + PANEL - 1) / PANEL * PANEL; }
+// Columns of a panel: of fixed numbers whole pairs.
+VEC_INLINE int64_t panel_deep(int64_t in, bool fixed) { return fixed ? (in + 1) / 2 * 2 : in; }
 VEC_INLINE int64_t panel_bytes(bool fixed) { return fixed ? 2 : 4; }
 VEC_INLINE const void *panel_at(const void *w, int64_t element, bool fixed)
 {
     return (const char *)w + element * panel_bytes(fixed);
 }
 
-// LT_VEC numbers from element i on, a multiple of LT_VEC.
-VEC_INLINE lt_vec panel_part(const void *w, int64_t i, bool fixed)
+// Where a panel keeps column k of its row `lane`.
+VEC_INLINE int64_t panel_index(int64_t k, int64_t lane, bool fixed)
 {
-    if (!fixed) return *(const lt_vec *)((const float *)w + i);
-    // GCC widens as many at once only when told to.
-#if defined(__AVX512F__)
-    const __m256i h = _mm256_load_si256((const __m256i *)((const int16_t *)w + i));
-    return (lt_vec)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(h));
-#elif defined(__AVX2__)
-    const __m128i h = _mm_load_si128((const __m128i *)((const int16_t *)w + i));
-    return (lt_vec)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(h));
-#else
-    const panel_fixed h = *(const panel_fixed *)((const int16_t *)w + i);
-    return __builtin_convertvector(__builtin_convertvector(h, lt_vec_ints), lt_vec);
-#endif
+    return fixed ? (k / 2 * PANEL + lane) * 2 + k % 2 : k * PANEL + lane;
 }
 
-// sum += x times the sixteen numbers from element i on.
-VEC_INLINE void panel_add(const bool fixed, panel_vec *sum, float x, const void *w, int64_t i)
-{
-#pragma GCC unroll 4
-    for (int q = 0; q < PANEL_PARTS; q++) sum->part[q] += x * panel_part(w, i + q * LT_VEC, fixed);
-}
-
-// What becomes of a product: times a scale for each of the panel's rows, added to what is there.
-typedef struct {
-    const float *scales; // NULL: 1
-    bool add;
-} panel_end;
-
-VEC_INLINE void panel_store(float *y, const panel_vec *sum, panel_end end, int64_t at)
-{
-#pragma GCC unroll 4
-    for (int q = 0; q < PANEL_PARTS; q++, at += LT_VEC) {
-        lt_vec v = sum->part[q];
-        if (end.scales) v *= *(const lt_vec_loose *)(end.scales + at);
-        if (end.add) v += *(lt_vec_loose *)(y + at);
-        *(lt_vec_loose *)(y + at) = v;
-    }
-}
-
-// y (16) <- one panel times x (k), in four sums that do not wait for each other.
-VEC_INLINE void panel_one(const bool fixed, float *y, const float *x, const void *w, int64_t k,
-                          panel_end end, int64_t at)
-{
-    panel_vec sum[4] = {0};
-    int64_t i = 0;
-    for (; i + 4 <= k; i += 4)
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) panel_add(fixed, &sum[j], x[i + j], w, (i + j) * PANEL);
-    for (; i < k; i++) panel_add(fixed, &sum[0], x[i], w, i * PANEL);
-#pragma GCC unroll 4
-    for (int q = 0; q < PANEL_PARTS; q++)
-        sum[0].part[q] = (sum[0].part[q] + sum[1].part[q]) + (sum[2].part[q] + sum[3].part[q]);
-    panel_store(y, &sum[0], end, at);
-}
-
-// Panels side by side, for short products, whose four sums would cost as much as they do. Each
-// panel's sum is the same whatever stands beside it.
-VEC_INLINE void panel_few(const bool fixed, const int count, float *y, const float *x,
-                          const void *w, int64_t stride, int64_t k, panel_end end, int64_t at)
-{
-    panel_vec sum[4] = {0};
-    for (int64_t i = 0; i < k; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < count; j++)
-            panel_add(fixed, &sum[j], x[i], w, j * stride + i * PANEL);
-#pragma GCC unroll 4
-    for (int j = 0; j < count; j++) panel_store(y, &sum[j], end, at + j * PANEL);
-}
-
-// The same for `rows` vectors x and `count` panels, constants where this is inlined.
-VEC_INLINE void panel_block(const bool fixed, const int rows, const int count, float *y,
-                            int64_t ldy, const float *x, int64_t ldx, const void *w, int64_t stride,
-                            int64_t k, panel_end end, int64_t at)
-{
-    panel_vec sum[PANEL_ROWS][PANEL_COUNT] = {0};
-    for (int64_t i = 0; i < k; i++)
-#pragma GCC unroll 2
-        for (int j = 0; j < count; j++) {
-            panel_vec v;
-#pragma GCC unroll 4
-            for (int q = 0; q < PANEL_PARTS; q++)
-                v.part[q] = panel_part(w, j * stride + i * PANEL + q * LT_VEC, fixed);
-#pragma GCC unroll 6
-            for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-                for (int q = 0; q < PANEL_PARTS; q++)
-                    sum[r][j].part[q] += x[r * ldx + i] * v.part[q];
-        }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (int j = 0; j < count; j++)
-            panel_store(y + r * ldy, &sum[r][j], end, at + j * PANEL);
-}
-
-VEC_INLINE void panel_rows(const bool fixed, const int count, int64_t rows, float *y, int64_t ldy,
-                           const float *x, int64_t ldx, const void *w, int64_t stride, int64_t k,
-                           panel_end end, int64_t at)
-{
-    switch (rows) {
-    case 1: panel_block(fixed, 1, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    case 2: panel_block(fixed, 2, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    case 3: panel_block(fixed, 3, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    case 4: panel_block(fixed, 4, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    case 5: panel_block(fixed, 5, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    default: panel_block(fixed, 6, count, y, ldy, x, ldx, w, stride, k, end, at); break;
-    }
-}
-
-VEC_INLINE void panel_all(const bool fixed, float *y, int64_t ldy, const float *x, int64_t ldx,
-                          int64_t rows, const void *w, int64_t stride, int64_t k, int64_t panels,
-                          panel_end end)
-{
-    if (rows == 1) {
-        int64_t p = 0;
-        const bool few = k <= 4 * PANEL;
-        for (; few && p + 4 <= panels; p += 4)
-            panel_few(fixed, 4, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
-        for (; few && p < panels; p++)
-            panel_few(fixed, 1, y, x, panel_at(w, p * stride, fixed), stride, k, end, p * PANEL);
-        for (; p < panels; p++)
-            panel_one(fixed, y, x, panel_at(w, p * stride, fixed), k, end, p * PANEL);
-        return;
-    }
-    for (int64_t p = 0; p < panels; p += PANEL_COUNT) {
-        const void *at = panel_at(w, p * stride, fixed);
-        for (int64_t r = 0; r < rows; r += PANEL_ROWS) {
-            int64_t n = rows - r < PANEL_ROWS ? rows - r : PANEL_ROWS;
-            if (PANEL_COUNT > 1 && p + 1 < panels)
-                panel_rows(fixed, PANEL_COUNT, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
-                           p * PANEL);
-            else
-                panel_rows(fixed, 1, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
-                           p * PANEL);
-        }
-    }
-}
-
-// y (rows, 16 panels) <- x (rows, k) times the panels, `stride` elements apart.
-static inline void panel_times(bool fixed, float *y, int64_t ldy, const float *x, int64_t ldx,
-                               int64_t rows, const void *w, int64_t stride, int64_t k,
-                               int64_t panels, panel_end end)
-{
-    if (fixed)
-        panel_all(true, y, ldy, x, ldx, rows, w, stride, k, panels, end);
-    else
-        panel_all(false, y, ldy, x, ldx, rows, w, stride, k, panels, end);
-}
+// ---- numbers that are stored -----------------------------------------------------------------
 
 // What a number is multiplied with to be stored, and the scale that gives it back: NaN where the
 // largest magnitude is, so that a row which is not finite stays so.
@@ -211,6 +85,322 @@ VEC_INLINE int16_t panel_rounded(float v)
 {
     v = v > -32767.5f && v < 32767.5f ? v : 0;
     return (int16_t)(int32_t)((v + 12582912.f) - 12582912.f);
+}
+
+// ---- what is multiplied with panels --------------------------------------------------------------
+
+// Rows x (rows, k): f32, or 16-bit integers, each row with what one of them is worth.
+typedef struct {
+    const void *x;
+    const float *units;
+    int64_t ld, rows, k;
+    bool fixed;
+} panel_x;
+
+// Floats of room that panel_take needs.
+VEC_INLINE int64_t panel_take_room(int64_t rows, int64_t k)
+{
+    return panel_round(rows) + panel_round(rows * panel_deep(k, true) / 2);
+}
+
+// Lane i of x and lane i ^ step.
+VEC_INLINE lt_vec panel_swapped(lt_vec x, const int step)
+{
+    lt_vec_ints from;
+    for (int i = 0; i < LT_VEC; i++) from[i] = i ^ step;
+    return __builtin_shuffle(x, from);
+}
+
+VEC_INLINE lt_vec panel_larger(lt_vec a, lt_vec b)
+{
+    lt_vec_ints first = a > b;
+    return (lt_vec)(((lt_vec_ints)a & first) | ((lt_vec_ints)b & ~first));
+}
+
+// What FIXED_TOP is to stand for: the largest magnitude, or half the sum of those of FIXED_PAIRS
+// pairs, where that is more; NaN where one is NaN or infinite. Without the first `skip` numbers.
+static inline float panel_heaviest(const float *x, int64_t n, int64_t skip)
+{
+    enum { STEP = LT_VEC > 2 * FIXED_PAIRS ? LT_VEC : 2 * FIXED_PAIRS };
+    lt_vec top = {0}, poison = {0};
+    for (int64_t i = 0; i < n; i += STEP) {
+        float some[STEP];
+        const float *at = x + i;
+        if (i + STEP > n || i < skip) {
+            for (int64_t j = 0; j < STEP; j++) some[j] = i + j < n && i + j >= skip ? at[j] : 0;
+            at = some;
+        }
+        lt_vec sum = {0};
+        for (int q = 0; q < STEP; q += LT_VEC) {
+            lt_vec a = *(const lt_vec_loose *)(at + q);
+            a = (lt_vec)((lt_vec_bits)a & 0x7fffffffu);
+            top = panel_larger(a, top);
+            sum += a;
+        }
+#pragma GCC unroll 3
+        for (int step = 1; step < 2 * FIXED_PAIRS && step < LT_VEC; step *= 2)
+            sum += panel_swapped(sum, step);
+        top = panel_larger(0.5f * sum, top);
+        poison += 0.f * sum;
+    }
+    for (int step = 1; step < LT_VEC; step *= 2) {
+        top = panel_larger(top, panel_swapped(top, step));
+        poison += panel_swapped(poison, step);
+    }
+    return top[0] + poison[0];
+}
+
+// x (rows, k) as it is multiplied with fixed panels, or with f32 ones. Of fixed ones the first `skip`
+// columns are not seen: products begin with a whole pair.
+static inline panel_x panel_take(bool fixed, float *room, const float *x, int64_t ldx, int64_t rows,
+                                 int64_t k, int64_t skip)
+{
+    if (!fixed) return (panel_x){x, NULL, ldx, rows, k, false};
+    int64_t deep = panel_deep(k, true);
+    int16_t *to = (int16_t *)(room + panel_round(rows));
+    panel_x taken = {to, room, deep, rows, k, true};
+    for (int64_t r = 0; r < rows; r++, x += ldx, to += deep) {
+        float top = panel_heaviest(x, k, skip);
+        float factor = top > 0 ? FIXED_TOP / top : 0;
+        room[r] = top / FIXED_TOP;
+#pragma omp simd
+        for (int64_t i = 0; i < k; i++) to[i] = panel_rounded(x[i] * factor);
+        for (int64_t i = 0; i < skip; i++) to[i] = 0;
+        for (int64_t i = k; i < deep; i++) to[i] = 0;
+    }
+    return taken;
+}
+
+// Rows r .. r + count of x.
+VEC_INLINE panel_x panel_some(panel_x x, int64_t r, int64_t count)
+{
+    x.x = (const char *)x.x + r * x.ld * (x.fixed ? 2 : 4);
+    if (x.fixed) x.units += r;
+    x.rows = count;
+    return x;
+}
+
+// What becomes of a product: times a scale for each of the panel's rows, added to what is there.
+typedef struct {
+    const float *scales; // NULL: 1
+    bool add;
+} panel_end;
+
+VEC_INLINE void panel_store(float *y, const panel_vec *sum, panel_end end, int64_t at)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++, at += LT_VEC) {
+        lt_vec v = sum->part[q];
+        if (end.scales) v *= *(const lt_vec_loose *)(end.scales + at);
+        if (end.add) v += *(lt_vec_loose *)(y + at);
+        *(lt_vec_loose *)(y + at) = v;
+    }
+}
+
+// ---- fixed numbers -------------------------------------------------------------------------------
+
+// sum += w (LT_VEC, 2) times the same two numbers. vnni: the processor has one instruction for it.
+VEC_INLINE lt_vec_ints panel_pairs(const bool vnni, lt_vec_ints sum, const int16_t *w,
+                                   const int16_t *two)
+{
+    (void)vnni;
+#if defined(__SSE2__)
+    int32_t both;
+    memcpy(&both, two, sizeof both);
+#endif
+#if defined(LT_VEC_MASKED)
+    const __m512i pairs = _mm512_loadu_si512(w), x = _mm512_set1_epi32(both);
+    if (!vnni) return sum + (lt_vec_ints)_mm512_madd_epi16(pairs, x);
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(pairs), "v"(x));
+#elif defined(__AVX2__)
+    const __m256i pairs = _mm256_loadu_si256((const __m256i *)w);
+    sum += (lt_vec_ints)_mm256_madd_epi16(pairs, _mm256_set1_epi32(both));
+#elif defined(__SSE2__)
+    const __m128i pairs = _mm_loadu_si128((const __m128i *)w);
+    sum += (lt_vec_ints)_mm_madd_epi16(pairs, _mm_set1_epi32(both));
+#else
+    for (int i = 0; i < LT_VEC; i++) sum[i] += w[2 * i] * two[0] + w[2 * i + 1] * two[1];
+#endif
+    return sum;
+}
+
+// sum (rows) += `pairs` columns in pairs, at most FIXED_PAIRS, constants where this is inlined.
+VEC_INLINE void fixed_some(const int rows, const int pairs, panel_vec *sum, const int16_t *x,
+                           int64_t ldx, const int16_t *w)
+{
+    lt_vec_ints part[FIXED_ROWS][PANEL_PARTS] = {0};
+#pragma GCC unroll 4
+    for (int i = 0; i < pairs; i++)
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (int q = 0; q < PANEL_PARTS; q++)
+                part[r][q] = panel_pairs(false, part[r][q], w + 2 * (i * PANEL + q * LT_VEC),
+                                         x + r * ldx + 2 * i);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int q = 0; q < PANEL_PARTS; q++)
+            sum[r].part[q] += __builtin_convertvector(part[r][q], lt_vec);
+}
+
+VEC_INLINE void fixed_block(const int rows, float *y, int64_t ldy, const panel_x *x, int64_t row,
+                            const int16_t *w, panel_end end, int64_t at)
+{
+    panel_vec sum[FIXED_ROWS] = {0};
+    const int16_t *digits = (const int16_t *)x->x + row * x->ld;
+    int64_t i = 0, pairs = panel_deep(x->k, true) / 2;
+    for (; i + FIXED_PAIRS <= pairs; i += FIXED_PAIRS) {
+        const int16_t *here = w + 2 * i * PANEL;
+#pragma GCC unroll 4
+        for (int b = 0; b < FIXED_PAIRS; b++)
+            __builtin_prefetch((const char *)(here + 2 * b * PANEL) + FIXED_AHEAD);
+        fixed_some(rows, FIXED_PAIRS, sum, digits + 2 * i, x->ld, here);
+    }
+    for (; i < pairs; i++) fixed_some(rows, 1, sum, digits + 2 * i, x->ld, w + 2 * i * PANEL);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+        for (int q = 0; q < PANEL_PARTS; q++) sum[r].part[q] *= x->units[row + r];
+        panel_store(y + r * ldy, &sum[r], end, at);
+    }
+}
+
+static inline void fixed_times(float *y, int64_t ldy, const panel_x *x, const int16_t *w,
+                               int64_t stride, int64_t panels, panel_end end)
+{
+    for (int64_t p = 0; p < panels; p++, w += stride)
+        for (int64_t r = 0; r < x->rows; r += FIXED_ROWS) {
+            float *to = y + r * ldy;
+            switch (x->rows - r) {
+            case 1: fixed_block(1, to, ldy, x, r, w, end, p * PANEL); break;
+            case 2: fixed_block(2, to, ldy, x, r, w, end, p * PANEL); break;
+#if defined(__AVX512F__)
+            case 3: fixed_block(3, to, ldy, x, r, w, end, p * PANEL); break;
+            case 4: fixed_block(4, to, ldy, x, r, w, end, p * PANEL); break;
+            case 5: fixed_block(5, to, ldy, x, r, w, end, p * PANEL); break;
+#endif
+            default: fixed_block(FIXED_ROWS, to, ldy, x, r, w, end, p * PANEL); break;
+            }
+        }
+}
+
+// ---- f32 -----------------------------------------------------------------------------------------
+
+// sum += x times sixteen numbers.
+VEC_INLINE void panel_add(panel_vec *sum, float x, const float *w)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++) sum->part[q] += x * *(const lt_vec *)(w + q * LT_VEC);
+}
+
+// y (16) <- one panel times x (k), in four sums that do not wait for each other.
+VEC_INLINE void panel_one(float *y, const float *x, const float *w, int64_t k, panel_end end,
+                          int64_t at)
+{
+    panel_vec sum[4] = {0};
+    int64_t i = 0;
+    for (; i + 4 <= k; i += 4)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) panel_add(&sum[j], x[i + j], w + (i + j) * PANEL);
+    for (; i < k; i++) panel_add(&sum[0], x[i], w + i * PANEL);
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL_PARTS; q++)
+        sum[0].part[q] = (sum[0].part[q] + sum[1].part[q]) + (sum[2].part[q] + sum[3].part[q]);
+    panel_store(y, &sum[0], end, at);
+}
+
+// Panels side by side, for short products, whose four sums would cost as much as they do. Each
+// panel's sum is the same whatever stands beside it.
+VEC_INLINE void panel_few(const int count, float *y, const float *x, const float *w,
+                          int64_t stride, int64_t k, panel_end end, int64_t at)
+{
+    panel_vec sum[4] = {0};
+    for (int64_t i = 0; i < k; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < count; j++) panel_add(&sum[j], x[i], w + j * stride + i * PANEL);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) panel_store(y, &sum[j], end, at + j * PANEL);
+}
+
+// The same for `rows` vectors x and `count` panels, constants where this is inlined.
+VEC_INLINE void panel_block(const int rows, const int count, float *y, int64_t ldy, const float *x,
+                            int64_t ldx, const float *w, int64_t stride, int64_t k, panel_end end,
+                            int64_t at)
+{
+    panel_vec sum[PANEL_ROWS][PANEL_COUNT] = {0};
+    for (int64_t i = 0; i < k; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < count; j++) {
+            panel_vec v;
+#pragma GCC unroll 4
+            for (int q = 0; q < PANEL_PARTS; q++)
+                v.part[q] = *(const lt_vec *)(w + j * stride + i * PANEL + q * LT_VEC);
+#pragma GCC unroll 6
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+                for (int q = 0; q < PANEL_PARTS; q++)
+                    sum[r][j].part[q] += x[r * ldx + i] * v.part[q];
+        }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int j = 0; j < count; j++)
+            panel_store(y + r * ldy, &sum[r][j], end, at + j * PANEL);
+}
+
+VEC_INLINE void panel_rows(const int count, int64_t rows, float *y, int64_t ldy, const float *x,
+                           int64_t ldx, const float *w, int64_t stride, int64_t k, panel_end end,
+                           int64_t at)
+{
+    switch (rows) {
+    case 1: panel_block(1, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 2: panel_block(2, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 3: panel_block(3, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 4: panel_block(4, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    case 5: panel_block(5, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    default: panel_block(6, count, y, ldy, x, ldx, w, stride, k, end, at); break;
+    }
+}
+
+VEC_INLINE void panel_all(float *y, int64_t ldy, const float *x, int64_t ldx, int64_t rows,
+                          const float *w, int64_t stride, int64_t k, int64_t panels, panel_end end)
+{
+    if (rows == 1) {
+        int64_t p = 0;
+        const bool few = k <= 4 * PANEL;
+        for (; few && p + 4 <= panels; p += 4)
+            panel_few(4, y, x, w + p * stride, stride, k, end, p * PANEL);
+        for (; few && p < panels; p++)
+            panel_few(1, y, x, w + p * stride, stride, k, end, p * PANEL);
+        for (; p < panels; p++)
+            panel_one(y, x, w + p * stride, k, end, p * PANEL);
+        return;
+    }
+    for (int64_t p = 0; p < panels; p += PANEL_COUNT) {
+        const float *at = w + p * stride;
+        for (int64_t r = 0; r < rows; r += PANEL_ROWS) {
+            int64_t n = rows - r < PANEL_ROWS ? rows - r : PANEL_ROWS;
+            if (PANEL_COUNT > 1 && p + 1 < panels)
+                panel_rows(PANEL_COUNT, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
+                           p * PANEL);
+            else
+                panel_rows(1, n, y + r * ldy, ldy, x + r * ldx, ldx, at, stride, k, end,
+                           p * PANEL);
+        }
+    }
+}
+
+// ---- both ----------------------------------------------------------------------------------------
+
+// y (rows, 16 panels) <- x times the panels, `stride` elements apart.
+static inline void panel_times(panel_x x, float *y, int64_t ldy, const void *w, int64_t stride,
+                               int64_t panels, panel_end end)
+{
+    if (x.fixed)
+        fixed_times(y, ldy, &x, w, stride, panels, end);
+    else
+        panel_all(y, ldy, x.x, x.ld, x.rows, w, stride, x.k, panels, end);
 }
 
 #endif

@@ -28,17 +28,21 @@ static int64_t slot_at(const shared *s, int64_t slot, int layer, int64_t head)
     return ((slot * s->a->d.layers + layer) * s->a->d.heads + head) * s->room;
 }
 
-// Sixteen numbers x times factor go to elements i, i + step, ...
-static void put(void *w, int64_t i, int64_t step, const float *x, float factor, bool fixed)
+// Sixteen numbers x times factor go to the panel that begins at element i: to columns k, k + 1, ...
+// of one row, or to one column of all rows.
+static void put(void *w, int64_t i, int64_t k, int64_t lane, bool column, const float *x,
+                float factor, bool fixed)
 {
-    if (!fixed) {
-        for (int64_t j = 0; j < PANEL; j++) ((float *)w)[i + j * step] = x[j];
-        return;
-    }
     int16_t rounded[PANEL];
 #pragma omp simd
     for (int64_t j = 0; j < PANEL; j++) rounded[j] = panel_rounded(x[j] * factor);
-    for (int64_t j = 0; j < PANEL; j++) ((int16_t *)w)[i + j * step] = rounded[j];
+    for (int64_t j = 0; j < PANEL; j++) {
+        int64_t at = i + (column ? panel_index(k, j, fixed) : panel_index(k + j, lane, fixed));
+        if (fixed)
+            ((int16_t *)w)[at] = rounded[j];
+        else
+            ((float *)w)[at] = x[j];
+    }
 }
 
 // Writes keys and values of the new position.
@@ -56,29 +60,29 @@ static void append(const shared *s, const worker *w, int layer)
             float *scales = lt_f32(&s->a->scales) + 2 * at;
             float fk = panel_factor(panel_largest(k, D, 1), d->fixed, scales + t);
             float fv = panel_factor(panel_largest(v, D, 1), d->fixed, scales + s->room + t);
-            int64_t key = at * D + t / PANEL * PANEL * D + t % PANEL;
+            int64_t key = at * D + t / PANEL * PANEL * D;
             for (int64_t i = 0; i < D; i += PANEL) {
-                put(keys, key + i * PANEL, PANEL, k + i, fk, d->fixed);
-                put(values, at * D + (i / PANEL * s->room + t) * PANEL, 1, v + i, fv, d->fixed);
+                put(keys, key, i, t % PANEL, false, k + i, fk, d->fixed);
+                put(values, at * D + i * s->room, t, 0, true, v + i, fv, d->fixed);
             }
         }
     }
 }
 
-// Scores of rows r .. r + count at the positions of a run: whole panels, of which the first may
+// Scores of the rows with queries q at the positions of a run: whole panels, of which the first may
 // begin with positions that another slot has filled.
-static void run_scores(const shared *s, const worker *w, float *scores, int64_t r, int64_t count,
-                       run p, int layer, int64_t h)
+static void run_scores(const shared *s, const worker *w, float *scores, panel_x q, run p, int layer,
+                       int64_t h)
 {
     const lt_decoder *d = &s->a->d;
     int64_t D = d->depth, at = slot_at(s, p.slot, layer, w->head + h), first = p.from / PANEL;
     int64_t panels = panel_round(p.to) / PANEL - first, inside = p.from % PANEL;
-    int64_t ldq = 3 * w->heads * D;
+    int64_t count = q.rows;
     float *to = scores + first * PANEL, before[PANEL_ROWS][PANEL];
     for (int64_t i = 0; i < count && inside; i++)
         memcpy(before[i], to + i * s->room, sizeof(float) * PANEL);
-    panel_times(d->fixed, to, s->room, w->q + r * ldq + h * D, ldq, count,
-                panel_at(lt_data(&s->a->keys), at * D + first * PANEL * D, d->fixed), PANEL * D, D,
+    panel_times(q, to, s->room,
+                panel_at(lt_data(&s->a->keys), at * D + first * PANEL * D, d->fixed), PANEL * D,
                 panels, (panel_end){lt_f32(&s->a->scales) + 2 * at + first * PANEL, false});
     for (int64_t i = 0; i < count && inside; i++)
         memcpy(to + i * s->room, before[i], sizeof(float) * (size_t)inside);
@@ -93,9 +97,11 @@ static void run_values(const shared *s, const worker *w, float *scores, const fl
     const float *scales = lt_f32(&s->a->scales) + 2 * at + s->room;
     for (int64_t i = 0; i < count; i++)
         for (int64_t j = p.from; j < p.to; j++) scores[i * s->room + j] *= factors[i] * scales[j];
-    panel_times(d->fixed, w->mixed + r * part + h * D, part, scores + p.from, s->room, count,
-                panel_at(lt_data(&s->a->values), at * D + p.from * PANEL, d->fixed),
-                s->room * PANEL, p.to - p.from, D / PANEL, (panel_end){NULL, p.from > 0});
+    int64_t skip = d->fixed ? p.from % 2 : 0, from = p.from - skip;
+    panel_x x = panel_take(d->fixed, w->taken, scores + from, s->room, count, p.to - from, skip);
+    panel_times(x, w->mixed + r * part + h * D, part,
+                panel_at(lt_data(&s->a->values), at * D + from * PANEL, d->fixed), s->room * PANEL,
+                D / PANEL, (panel_end){NULL, p.from > 0});
 }
 
 // The next of a row's runs from number *i on, as far as it lies within from .. to.
@@ -113,14 +119,17 @@ static bool next_run(const shared *s, int64_t r, int32_t from, int32_t to, int *
 static void group_attention(const shared *s, const worker *w, const group *g, int layer, int64_t h)
 {
     int32_t n = (int32_t)s->a->position + 1;
+    int64_t D = s->a->d.depth, ldq = 3 * w->heads * D;
     float factors[PANEL_ROWS];
     run p;
+    panel_x q = panel_take(s->a->d.fixed, w->taken, w->q + g->first * ldq + h * D, ldq, g->count, D,
+                           0);
     for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
-        run_scores(s, w, w->scores, g->first, g->count, p, layer, h);
+        run_scores(s, w, w->scores, q, p, layer, h);
     for (int64_t r = 0; r < g->count; r++) {
         float *scores = w->scores + r * s->room;
         for (int i = 0; next_run(s, g->first + r, g->common, n, &i, &p);)
-            run_scores(s, w, scores, g->first + r, 1, p, layer, h);
+            run_scores(s, w, scores, panel_some(q, r, 1), p, layer, h);
         factors[r] = exponentials(scores, n);
     }
     for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
@@ -146,6 +155,7 @@ void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
 {
     const lt_decoder *d = &s->a->d;
     int64_t D = d->depth, part = w->heads * D, n = s->memory, room = s->memory_room;
+    int64_t deep = panel_deep(n, d->fixed);
     const void *keys = lt_data(&s->a->memory_keys), *values = lt_data(&s->a->memory_values);
     for (int64_t h = 0; h < w->heads; h++)
         for (const group *g = s->groups; g < s->groups + s->group_count; g++) {
@@ -153,17 +163,17 @@ void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
             const float *scales = lt_f32(&s->a->value_scales) + at * n;
             const float *bias = lt_f32(&s->a->bias) + g->source * n;
             int64_t first = g->first * part + h * D;
-            panel_times(d->fixed, w->scores, room, w->q + first, part, g->count,
-                        panel_at(keys, at * room * D, d->fixed), PANEL * D, D, room / PANEL,
-                        (panel_end){lt_f32(&s->a->key_scales) + at * room, false});
+            panel_x x = panel_take(d->fixed, w->taken, w->q + first, part, g->count, D, 0);
+            panel_times(x, w->scores, room, panel_at(keys, at * room * D, d->fixed), PANEL * D,
+                        room / PANEL, (panel_end){lt_f32(&s->a->key_scales) + at * room, false});
             for (int64_t r = 0; r < g->count; r++) {
                 float *row = w->scores + r * room;
                 for (int64_t j = 0; j < n; j++) row[j] = row[j] * d->scale + bias[j];
                 float factor = exponentials(row, n);
                 for (int64_t j = 0; j < n; j++) row[j] *= factor * scales[j];
             }
-            panel_times(d->fixed, w->mixed + first, part, w->scores, room, g->count,
-                        panel_at(values, at * n * D, d->fixed), n * PANEL, n, D / PANEL,
-                        (panel_end){NULL, false});
+            x = panel_take(d->fixed, w->taken, w->scores, room, g->count, n, 0);
+            panel_times(x, w->mixed + first, part, panel_at(values, at * deep * D, d->fixed),
+                        deep * PANEL, D / PANEL, (panel_end){NULL, false});
         }
 }

@@ -22,13 +22,13 @@ static void pack_stretch(void *panel, const float *x, int64_t step, int64_t k, i
     int16_t rounded[STRETCH];
     for (int64_t j = 0; j < n; j++) v[j] = x[j * step];
     if (!fixed) {
-        for (int64_t j = 0; j < n; j++) ((float *)panel)[(k + j) * PANEL + lane] = v[j];
+        for (int64_t j = 0; j < n; j++) ((float *)panel)[panel_index(k + j, lane, false)] = v[j];
         return;
     }
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
         rounded[j] = panel_rounded(v[j] * (given ? given[k + j] : factor));
-    for (int64_t j = 0; j < n; j++) ((int16_t *)panel)[(k + j) * PANEL + lane] = rounded[j];
+    for (int64_t j = 0; j < n; j++) ((int16_t *)panel)[panel_index(k + j, lane, true)] = rounded[j];
 }
 
 // Panel p of a matrix; `given` holds factors by column, NULL where each row finds its own.
@@ -49,6 +49,7 @@ static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, c
             pack_stretch(panel, row ? row + k * m->sk : zeros, row ? m->sk : 1, k, n, i, factor,
                          given, fixed);
         }
+        if (fixed && m->in % 2) ((int16_t *)panel)[panel_index(m->in, i, true)] = 0;
     }
 }
 
@@ -77,7 +78,8 @@ static lt_status pack_cpu(const void *args)
     const pack_args *a = args;
     const lt_tensor *w = &a->w;
     int64_t batch = batch_of(w), out = w->shape[w->ndim - 2], in = w->shape[w->ndim - 1];
-    int64_t panels = panel_round(out) / PANEL, bytes = panel_bytes(a->fixed);
+    int64_t panels = panel_round(out) / PANEL;
+    int64_t bytes = panel_deep(in, a->fixed) * PANEL * panel_bytes(a->fixed);
     int64_t kept = a->by_column ? in : panels * PANEL;
     if (batch * out * in == 0) return LT_OK;
     float *factors = a->by_column ? lt_alloc((int64_t)sizeof(float) * batch * in) : NULL;
@@ -94,7 +96,7 @@ static lt_status pack_cpu(const void *args)
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < batch * panels; i++) {
             matrix m = matrix_at(w, i / panels);
-            char *to = (char *)lt_data(&a->panels) + i * in * PANEL * bytes;
+            char *to = (char *)lt_data(&a->panels) + i * bytes;
             pack_panel(to, lt_f32(&a->scales) + i / panels * kept, &m, i % panels,
                        factors ? factors + i / panels * in : NULL, a->fixed);
         }
@@ -116,9 +118,10 @@ static lt_status pack_check(const void *args)
                LT_SHAPE(&a->w));
     int64_t out = panel_round(a->w.shape[a->w.ndim - 2]), in = a->w.shape[a->w.ndim - 1];
     int64_t batch = batch_of(&a->w);
-    LT_REQUIRE(lt_numel(&a->panels) == batch * out * in * panel_bytes(a->fixed), LT_ERR_ARGUMENT,
+    int64_t bytes = batch * out * panel_deep(in, a->fixed) * panel_bytes(a->fixed);
+    LT_REQUIRE(lt_numel(&a->panels) == bytes, LT_ERR_ARGUMENT,
                "%s: panels has %lld bytes, w %s wants %lld", op, (long long)lt_numel(&a->panels),
-               LT_SHAPE(&a->w), (long long)(batch * out * in * panel_bytes(a->fixed)));
+               LT_SHAPE(&a->w), (long long)bytes);
     int64_t vector = PANEL * panel_bytes(a->fixed);
     LT_REQUIRE((uintptr_t)lt_data(&a->panels) % (uintptr_t)vector == 0, LT_ERR_ARGUMENT,
                "%s: panels must begin at a multiple of %lld bytes", op, (long long)vector);

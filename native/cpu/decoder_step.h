@@ -42,7 +42,7 @@ typedef struct {
 
 // What a thread has to itself.
 typedef struct {
-    float *x, *n, *q, *mixed, *scores, *hidden;
+    float *x, *n, *q, *mixed, *scores, *hidden, *taken;
     int64_t share, shares, head, heads, unit, units, output,
         outputs; // its share; units and outputs in panels
     int id, parity, met;

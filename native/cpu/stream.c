@@ -36,7 +36,7 @@ static int64_t reach_of(const lt_stream_layer *l)
 // Weights of a matrix; fixed ones come in pairs of inputs.
 static int64_t matrix_of(int64_t out, int64_t in, bool fixed)
 {
-    return out * (fixed ? (in + 1) / 2 * 2 : in);
+    return out * panel_deep(in, fixed);
 }
 
 static amounts amounts_of(const lt_stream_layer *l, bool fixed)
@@ -81,10 +81,10 @@ static const float *product(place *p, float *y, const float *x, int64_t inputs, 
     else
         memset(y, 0, sizeof(float) * (size_t)out);
     if (p->fixed)
-        fixed_times(y, x, inputs, p->w, out / PANEL, scales);
+        digits_times(y, x, inputs, p->w, out / PANEL, scales);
     else
-        panel_times(false, y, 0, x, 0, 1, p->w, inputs * PANEL, inputs, out / PANEL,
-                    (panel_end){scales, true});
+        panel_times((panel_x){.x = x, .rows = 1, .k = inputs}, y, 0, p->w, inputs * PANEL,
+                    out / PANEL, (panel_end){scales, true});
     p->w = panel_at(p->w, matrix_of(out, inputs, p->fixed), p->fixed);
     p->v += 2 * out;
     return bias;

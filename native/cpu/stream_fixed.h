@@ -12,10 +12,6 @@
 
 #include "decoder.h"
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 enum { DIGITS = 512 }; // of a row at a time
 
 typedef struct {
@@ -47,83 +43,47 @@ static inline fixed_row fixed_digits(int16_t *room, const float *x, int64_t n)
     return (fixed_row){high, low, (n + 1) / 2, sum / whole};
 }
 
-// The sums of a panel lie in so many registers, and of so many panels side by side there are eight.
-#if defined(LT_VEC_MASKED)
-enum { FIXED_PARTS = 1 };
-#elif defined(__AVX2__)
-enum { FIXED_PARTS = 2 };
-#else
-enum { FIXED_PARTS = 4 };
-#endif
-enum { FIXED_LANES = PANEL / FIXED_PARTS, FIXED_PANELS = 4 / FIXED_PARTS };
-typedef int32_t fixed_sums __attribute__((vector_size(4 * FIXED_LANES)));
-typedef float fixed_floats __attribute__((vector_size(4 * FIXED_LANES)));
-typedef float fixed_loose __attribute__((vector_size(4 * FIXED_LANES), aligned(4), may_alias));
-
-// sum += w (lanes, 2) times the same two numbers. vnni: the processor has one instruction for it.
-VEC_INLINE fixed_sums fixed_pairs(const bool vnni, fixed_sums sum, const int16_t *w,
-                                  const int16_t *two)
-{
-    (void)vnni;
-#if defined(__SSE2__)
-    int32_t both;
-    memcpy(&both, two, sizeof both);
-#endif
-#if defined(LT_VEC_MASKED)
-    const __m512i pairs = _mm512_loadu_si512(w), x = _mm512_set1_epi32(both);
-    if (!vnni) return sum + (fixed_sums)_mm512_madd_epi16(pairs, x);
-    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(pairs), "v"(x));
-#elif defined(__AVX2__)
-    const __m256i pairs = _mm256_loadu_si256((const __m256i *)w);
-    sum += (fixed_sums)_mm256_madd_epi16(pairs, _mm256_set1_epi32(both));
-#elif defined(__SSE2__)
-    const __m128i pairs = _mm_loadu_si128((const __m128i *)w);
-    sum += (fixed_sums)_mm_madd_epi16(pairs, _mm_set1_epi32(both));
-#else
-    for (int i = 0; i < FIXED_LANES; i++) sum[i] += w[2 * i] * two[0] + w[2 * i + 1] * two[1];
-#endif
-    return sum;
-}
+enum { FIXED_PANELS = 4 / PANEL_PARTS }; // side by side: their sums fill eight registers
 
 // y (16 count) += x times `count` panels, `stride` elements apart.
-VEC_INLINE void fixed_block(const bool vnni, const int count, float *y, const fixed_row *x,
+VEC_INLINE void digits_block(const bool vnni, const int count, float *y, const fixed_row *x,
                             const int16_t *w, int64_t stride, const float *scales)
 {
-    fixed_sums high[FIXED_PANELS][FIXED_PARTS] = {0}, low[FIXED_PANELS][FIXED_PARTS] = {0};
+    lt_vec_ints high[FIXED_PANELS][PANEL_PARTS] = {0}, low[FIXED_PANELS][PANEL_PARTS] = {0};
     for (int64_t i = 0; i < x->pairs; i++)
 #pragma GCC unroll 4
         for (int c = 0; c < count; c++)
 #pragma GCC unroll 4
-            for (int k = 0; k < FIXED_PARTS; k++) {
-                const int16_t *at = w + c * stride + (i * PANEL + k * FIXED_LANES) * 2;
-                high[c][k] = fixed_pairs(vnni, high[c][k], at, x->high + 2 * i);
-                low[c][k] = fixed_pairs(vnni, low[c][k], at, x->low + 2 * i);
+            for (int k = 0; k < PANEL_PARTS; k++) {
+                const int16_t *at = w + c * stride + (i * PANEL + k * LT_VEC) * 2;
+                high[c][k] = panel_pairs(vnni, high[c][k], at, x->high + 2 * i);
+                low[c][k] = panel_pairs(vnni, low[c][k], at, x->low + 2 * i);
             }
 #pragma GCC unroll 4
     for (int c = 0; c < count; c++)
 #pragma GCC unroll 4
-        for (int k = 0; k < FIXED_PARTS; k++) {
-            const int64_t at = c * PANEL + k * FIXED_LANES;
-            const fixed_floats above = __builtin_convertvector(high[c][k], fixed_floats);
-            const fixed_floats below = __builtin_convertvector(low[c][k], fixed_floats);
-            *(fixed_loose *)(y + at) +=
-                (above * 256.f + below) * (*(const fixed_loose *)(scales + at) * x->unit);
+        for (int k = 0; k < PANEL_PARTS; k++) {
+            const int64_t at = c * PANEL + k * LT_VEC;
+            const lt_vec above = __builtin_convertvector(high[c][k], lt_vec);
+            const lt_vec below = __builtin_convertvector(low[c][k], lt_vec);
+            *(lt_vec_loose *)(y + at) +=
+                (above * 256.f + below) * (*(const lt_vec_loose *)(scales + at) * x->unit);
         }
 }
 
-VEC_INLINE void fixed_panels(const bool vnni, float *y, const fixed_row *x, const int16_t *w,
+VEC_INLINE void digits_panels(const bool vnni, float *y, const fixed_row *x, const int16_t *w,
                              int64_t stride, int64_t panels, const float *scales)
 {
     int64_t p = 0;
     for (; p + FIXED_PANELS <= panels; p += FIXED_PANELS)
-        fixed_block(vnni, FIXED_PANELS, y + p * PANEL, x, w + p * stride, stride,
+        digits_block(vnni, FIXED_PANELS, y + p * PANEL, x, w + p * stride, stride,
                     scales + p * PANEL);
     for (; p < panels; p++)
-        fixed_block(vnni, 1, y + p * PANEL, x, w + p * stride, stride, scales + p * PANEL);
+        digits_block(vnni, 1, y + p * PANEL, x, w + p * stride, stride, scales + p * PANEL);
 }
 
 // y (16 panels) += x (n) times panels of n inputs.
-static inline void fixed_times(float *y, const float *x, int64_t n, const int16_t *w,
+static inline void digits_times(float *y, const float *x, int64_t n, const int16_t *w,
                                int64_t panels, const float *scales)
 {
     int16_t room[2 * DIGITS];
@@ -136,9 +96,9 @@ static inline void fixed_times(float *y, const float *x, int64_t n, const int16_
     for (int64_t at = 0; at < n; at += DIGITS) {
         const fixed_row row = fixed_digits(room, x + at, n - at < DIGITS ? n - at : DIGITS);
         if (vnni)
-            fixed_panels(true, y, &row, w + at * PANEL, stride, panels, scales);
+            digits_panels(true, y, &row, w + at * PANEL, stride, panels, scales);
         else
-            fixed_panels(false, y, &row, w + at * PANEL, stride, panels, scales);
+            digits_panels(false, y, &row, w + at * PANEL, stride, panels, scales);
     }
 }
 

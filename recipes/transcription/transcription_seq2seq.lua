@@ -233,6 +233,15 @@ function Seq2seq:state(pictures, given)
   end)
 end
 
+-- Rows a picture, where the rows are of all pictures in their order and as many of each; else nil.
+local function evenly(pictures, count)
+  local each = #pictures / count
+  for k, picture in ipairs(pictures) do
+    if picture ~= math.floor((k - 1) / each) then return nil end
+  end
+  return each % 1 == 0 and each or nil
+end
+
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
 function Seq2seq:step(tokens, state)
   local pictures = {}
@@ -243,6 +252,8 @@ function Seq2seq:step(tokens, state)
   end)
   local said = state.cache:step(x)
   if not self.pointer then return said end
+  local each = evenly(pictures, state.seen.keys:size(1))
+  if each then return self.pointer(said:reshape(-1, each, said:size(2)), state.seen, moments):flatten(1, 2) end
   return self.pointer(said:unsqueeze(2), state.seen, moments, of_row):squeeze(2)
 end
 

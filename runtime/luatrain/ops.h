@@ -389,8 +389,8 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 // A transformer decoder that writes several sequences (rows) side by side, a position at a time.
 //
 // Weights, keys and values are panels: a matrix (out, in) as groups of sixteen rows, each stored
-// (in, 16), padded with zeros, of f32 or, fixed, of 16-bit numbers with a scale for each row. They
-// are bytes (u8) to everybody else.
+// (in, 16), padded with zeros, of f32; or, fixed, of 16-bit numbers with a scale for each row, stored
+// (in / 2, 16, 2), in rounded up to twos. They are bytes (u8) to everybody else.
 //
 // panels (u8) and scales (f32) <- w (.., out, in), f32, any strides; out is rounded up to sixteens.
 // scales has one number for each row, (.., out), or, by_column, for each column, (.., in).

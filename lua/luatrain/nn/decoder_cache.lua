@@ -14,6 +14,8 @@ local Cache = {}
 Cache.__index = Cache
 
 local function sixteens(n) return math.ceil(n / 16) * 16 end
+-- Columns of panels: of 16-bit numbers whole pairs.
+local function deep(n, fixed) return fixed and math.ceil(n / 2) * 2 or n end
 
 local activations = { relu = C.LT_DECODER_RELU, gelu = C.LT_DECODER_GELU, silu = C.LT_DECODER_SILU }
 
@@ -38,9 +40,10 @@ end
 
 -- Writes weights and vectors one behind the other, in the order in which lt_decoder_step reads them.
 local function writer(shape, fixed)
-  local size, w = fixed and 2 or 4, shape.width
+  local size, w, columns = fixed and 2 or 4, shape.width, deep(shape.width, fixed)
   local inner, wide, outputs = shape.heads * shape.depth, sixteens(shape.width), sixteens(shape.outputs)
-  local weights = shape.layers * (4 * inner * w + 2 * wide * inner + shape.hidden * (w + wide)) + outputs * w
+  local weights = shape.layers * (4 * inner * columns + 2 * wide * inner + shape.hidden * (columns + wide))
+    + outputs * columns
   local vectors = shape.layers * (2 * (4 * inner + 3 * wide + shape.hidden) + 6 * wide)
     + (shape.final_norm == 1 and 2 * wide or 0) + 2 * outputs
   local at = { weights = 0, vectors = 0 }
@@ -59,7 +62,7 @@ local function writer(shape, fixed)
   local function linear(weight, bias)
     local rows = sixteens(weight:size(1))
     lt.decoder_pack(weight, { fixed = fixed, scales = part("vectors", rows),
-      panels = part("weights", rows * weight:size(2) * size) })
+      panels = part("weights", rows * deep(weight:size(2), fixed) * size) })
     vector(bias, rows)
   end
   local function norm(n)
@@ -148,7 +151,7 @@ local function pack_memory(decoder, memory, mask, shape, fixed)
   local n, rows = shape.layers * B * heads, sixteens(S)
   local result = {
     keys = tensor.empty({ n * rows * depth * size }, "u8"), key_scales = tensor.empty { n * rows },
-    values = tensor.empty({ n * S * depth * size }, "u8"), value_scales = tensor.empty { n * S },
+    values = tensor.empty({ n * deep(S, fixed) * depth * size }, "u8"), value_scales = tensor.empty { n * S },
     bias = lt.zeros(B, S) }
   if mask then result.bias = result.bias:masked_fill(mask, -math.huge) end
   local function pack(x, i, name, scales, by_column)
@@ -199,8 +202,8 @@ end
 -- @param given {embedding = nil: an nn.Embedding before the decoder: steps take tokens,
 --   positions = nil: (max_length or more, d_model), whose rows are added to the inputs of the positions,
 --   output = nil: an nn.Linear after the decoder, max_length = 512 (positions),
---   precision = "i16": weights, keys and values with 16 bits and a scale for each row, arithmetic f32 (scores
---   differ by some 2e-5 of the largest); "f32": all f32,
+--   precision = "i16": weights, keys and values with 16 bits and a scale for each row, multiplied in integers
+--   (scores differ by some 1e-4 of the largest); "f32": all f32,
 --   key_padding_mask = nil: bool (B, S), true where a position of memory is to be ignored}
 function decoder_cache.decoder_cache(decoder, memory, given)
   local o = options.read("decoder_cache", given, { embedding = options.none, positions = options.none,

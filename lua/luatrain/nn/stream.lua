@@ -114,14 +114,6 @@ end
 
 -- ---- making one ---------------------------------------------------------------------------------
 
--- A matrix as panels of bytes; 16-bit ones with the weights of two neighbouring inputs side by side.
-local function pack_matrix(w, fixed, scales)
-  if fixed and w:size(2) % 2 == 1 then w = lt.pad(w, { 0, 1 }) end
-  local panels = lt.decoder_pack(w, { fixed = fixed, scales = scales })
-  if not fixed then return panels end
-  return panels:reshape(-1, w:size(2) / 2, 2, 16, 2):permute(1, 2, 4, 3, 5):flatten()
-end
-
 -- All parts one behind the other: bytes of weights, and vectors.
 local function pack(parts, fixed)
   local numbers, at, weights = 0, 1, { lt.zeros({ 0 }, "u8") }
@@ -130,7 +122,7 @@ local function pack(parts, fixed)
   for _, part in ipairs(parts) do
     local to = vectors:narrow(1, at, sixteens(part:size(1)))
     if part:dim() == 2 then
-      weights[#weights + 1] = pack_matrix(part, fixed, to)
+      weights[#weights + 1] = lt.decoder_pack(part, { fixed = fixed, scales = to })
     else
       to:narrow(1, 1, part:size(1)):copy_(part)
     end

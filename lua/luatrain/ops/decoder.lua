@@ -9,7 +9,7 @@ local functions = {}
 local function sixteens(n) return math.ceil(n / 16) * 16 end
 
 --- Matrices w (.., out, in) as panels of sixteen rows, (bytes) u8, and scales, f32: (.., out), out rounded
--- up to sixteens, or with by_column (.., in). Without a gradient.
+-- up to sixteens, or with by_column (.., in); of 16-bit ones in is rounded up to twos. Without a gradient.
 -- @param given {fixed = false: 16-bit numbers instead of f32; by_column = false; panels and scales: where to}
 functions.decoder_pack = op.define {
   name = "decoder_pack", no_gradient = true,
@@ -17,7 +17,8 @@ functions.decoder_pack = op.define {
     local o, n = given or {}, w:dim()
     local out, within = sixteens(w:size(n - 1)), w:size(n)
     local batch = w:numel() / (w:size(n - 1) * within)
-    local panels = o.panels or Tensor.empty({ batch * out * within * (o.fixed and 2 or 4) }, "u8")
+    local bytes = o.fixed and 2 * math.ceil(within / 2) * 2 or 4 * within
+    local panels = o.panels or Tensor.empty({ batch * out * bytes }, "u8")
     local scales = o.scales or Tensor.empty({ batch * (o.by_column and within or out) })
     check(C.lt_decoder_pack(panels.c, scales.c, w.c, o.fixed or false, o.by_column or false))
     return panels, scales
