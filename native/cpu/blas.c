@@ -112,6 +112,26 @@ static void row_product(int64_t n, int64_t k, const float *a, const float *b, in
     }
 }
 
+// One row times B: rows of B, added up.
+static void row_sum(int64_t n, int64_t k, const float *a, int64_t step, const float *b, int64_t ldb,
+                    float beta, float *c)
+{
+    enum { BLOCK = 64 };
+    for (int64_t j = 0; j < n; j += BLOCK) {
+        const int64_t count = n - j < BLOCK ? n - j : BLOCK;
+        float sums[BLOCK] = {0};
+        if (count == BLOCK)
+            for (int64_t p = 0; p < k; p++)
+#pragma omp simd
+                for (int64_t i = 0; i < BLOCK; i++) sums[i] += a[p * step] * b[p * ldb + j + i];
+        else
+            for (int64_t p = 0; p < k; p++)
+                for (int64_t i = 0; i < count; i++) sums[i] += a[p * step] * b[p * ldb + j + i];
+        for (int64_t i = 0; i < count; i++)
+            c[j + i] = sums[i] + (beta == 0 ? 0 : beta * c[j + i]);
+    }
+}
+
 static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, const float *a,
               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
@@ -123,6 +143,10 @@ static void product(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
     }
     if (m == 1 && trans_b && (!trans_a || lda == 1) && n * k <= 1 << 20) {
         row_product(n, k, a, b, ldb, beta, c);
+        return;
+    }
+    if (m == 1 && !trans_b && n * k <= 1 << 16) {
+        row_sum(n, k, a, trans_a ? lda : 1, b, ldb, beta, c);
         return;
     }
     if ((beta == 0 || beta == 1) && lt_dnn_available()

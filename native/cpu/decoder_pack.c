@@ -31,11 +31,33 @@ static void pack_stretch(void *panel, const float *x, int64_t step, int64_t k, i
     for (int64_t j = 0; j < n; j++) ((int16_t *)panel)[panel_index(k + j, lane, true)] = rounded[j];
 }
 
+// Panel p of a matrix whose rows lie side by side, with factors by column.
+static void pack_columns(void *panel, const matrix *m, int64_t p, const float *factors, bool fixed)
+{
+    int64_t first = p * PANEL, n = m->out - first < PANEL ? m->out - first : PANEL;
+    for (int64_t k = 0; k < m->in; k++) {
+        const float *x = m->w + k * m->sk + first;
+        for (int64_t i = 0; i < PANEL; i++) {
+            float v = i < n ? x[i] : 0;
+            if (fixed)
+                ((int16_t *)panel)[panel_index(k, i, true)] = panel_rounded(v * factors[k]);
+            else
+                ((float *)panel)[panel_index(k, i, false)] = v;
+        }
+    }
+    for (int64_t i = 0; fixed && m->in % 2 && i < PANEL; i++)
+        ((int16_t *)panel)[panel_index(m->in, i, true)] = 0;
+}
+
 // Panel p of a matrix; `given` holds factors by column, NULL where each row finds its own.
 static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, const float *given,
                        bool fixed)
 {
     static const float zeros[STRETCH];
+    if (given && m->so == 1) {
+        pack_columns(panel, m, p, given, fixed);
+        return;
+    }
     for (int64_t i = 0; i < PANEL; i++) {
         int64_t o = p * PANEL + i;
         const float *row = o < m->out ? m->w + o * m->so : NULL;

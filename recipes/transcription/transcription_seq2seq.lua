@@ -253,7 +253,9 @@ function Seq2seq:step(tokens, state)
   local said = state.cache:step(x)
   if not self.pointer then return said end
   local each = evenly(pictures, state.seen.keys:size(1))
-  if each then return self.pointer(said:reshape(-1, each, said:size(2)), state.seen, moments):flatten(1, 2) end
+  if each then
+    return self.pointer(said:reshape(-1, each, said:size(2)), state.seen, moments):flatten(1, 2)
+  end
   return self.pointer(said:unsqueeze(2), state.seen, moments, of_row):squeeze(2)
 end
 

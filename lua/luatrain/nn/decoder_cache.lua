@@ -100,6 +100,18 @@ local function pack_attention(m, shape, linear, own)
   linear(pad_heads(m.out_proj.weight:transpose(1, 2), shape, 1):transpose(1, 2), m.out_proj.bias)
 end
 
+-- What makes keys and values of memory, of all layers: (layers * 2 * width, width), and a bias or nil.
+local function memory_projection(decoder)
+  local weights, biases = {}, {}
+  for i, layer in ipairs(decoder.layers) do
+    local m = layer.multihead_attn
+    local E = m.embed_dim
+    weights[i] = m.in_proj_weight:narrow(1, E + 1, 2 * E)
+    biases[i] = m.in_proj_bias and m.in_proj_bias:narrow(1, E + 1, 2 * E)
+  end
+  return lt.cat(weights, 1), #biases > 0 and lt.cat(biases, 1) or nil
+end
+
 local function pack_weights(decoder, output, fixed)
   local shape = shape_of(decoder, output, fixed)
   local result, linear, norm = writer(shape, fixed)
@@ -115,6 +127,7 @@ local function pack_weights(decoder, output, fixed)
   end
   if decoder.norm then norm(decoder.norm) end
   if output then linear(output.weight, output.bias) end
+  result.memory_weight, result.memory_bias = memory_projection(decoder)
   return result
 end
 
@@ -136,8 +149,9 @@ local function packed_weights(decoder, output, fixed)
   kept = { fixed = fixed, tick = C.lt_tick(), storages = {}, weights = pack_weights(decoder, output, fixed) }
   kept.weights.pace = ffi.new "lt_decoder_pace"
   for i, p in ipairs(parameters) do kept.storages[i] = p.c.storage end
-  lt.keep(kept.weights.weights)
-  lt.keep(kept.weights.vectors)
+  for _, name in ipairs { "weights", "vectors", "memory_weight", "memory_bias" } do
+    if kept.weights[name] then lt.keep(kept.weights[name]) end
+  end
   packed[decoder] = kept
   return kept.weights
 end
@@ -145,7 +159,8 @@ end
 -- ---- the encoder's result -----------------------------------------------------------------------
 
 -- Keys and values of memory (B, S, width) for every layer.
-local function pack_memory(decoder, memory, mask, shape, fixed)
+local function pack_memory(weights, memory, mask, fixed)
+  local shape = weights.shape
   local B, S, E = memory:size(1), memory:size(2), memory:size(3)
   local heads, depth, size = shape.heads, shape.depth, fixed and 2 or 4
   local n, rows = shape.layers * B * heads, sixteens(S)
@@ -154,24 +169,14 @@ local function pack_memory(decoder, memory, mask, shape, fixed)
     values = tensor.empty({ n * deep(S, fixed) * depth * size }, "u8"), value_scales = tensor.empty { n * S },
     bias = lt.zeros(B, S) }
   if mask then result.bias = result.bias:masked_fill(mask, -math.huge) end
-  local function pack(x, i, name, scales, by_column)
-    local function part(t)
-      local n_layer = t:size(1) / shape.layers
-      return t:narrow(1, (i - 1) * n_layer + 1, n_layer)
-    end
-    lt.decoder_pack(x, { fixed = fixed, by_column = by_column, panels = part(result[name]),
-      scales = part(result[scales]) })
-  end
-  for i = 1, shape.layers do
-    local m = decoder.layers[i].multihead_attn
-    local both = lt.linear(memory, m.in_proj_weight:narrow(1, E + 1, 2 * E),
-      m.in_proj_bias and m.in_proj_bias:narrow(1, E + 1, 2 * E))
-    both = both:reshape(B, S, 2, heads, E / heads):permute(3, 1, 4, 2, 5)    -- (2, B, heads, S, head_dim)
-    local keys, values = both:select(1, 1), both:select(1, 2):transpose(3, 4)
-    if depth > E / heads then keys = lt.pad(keys, { 0, depth - E / heads }) end
-    pack(keys, i, "keys", "key_scales", false)
-    pack(pad_rows(values, depth), i, "values", "value_scales", true)
-  end
+  -- (2, layers, B, heads, S, head_dim)
+  local both = lt.linear(memory, weights.memory_weight, weights.memory_bias)
+    :reshape(B, S, shape.layers, 2, heads, E / heads):permute(4, 3, 1, 5, 2, 6)
+  local keys, values = both:select(1, 1), both:select(1, 2):transpose(4, 5)
+  if depth > E / heads then keys = lt.pad(keys, { 0, depth - E / heads }) end
+  lt.decoder_pack(keys, { fixed = fixed, panels = result.keys, scales = result.key_scales })
+  lt.decoder_pack(pad_rows(values, depth), { fixed = fixed, by_column = true, panels = result.values,
+    scales = result.value_scales })
   return result
 end
 
@@ -224,8 +229,7 @@ function decoder_cache.decoder_cache(decoder, memory, given)
     self._weights = { shape = weights.shape, weights = weights.weights,
       vectors = weights.vectors, pace = weights.pace, words = o.embedding and o.embedding.weight:detach(),
       places = o.positions and o.positions:contiguous() }
-    self._memory = pack_memory(decoder, memory:cast "f32", o.key_padding_mask,
-      self._weights.shape, fixed)
+    self._memory = pack_memory(weights, memory:cast "f32", o.key_padding_mask, fixed)
     self.rows, self.max_length = memory:size(1), o.max_length
     self._own = own_cache(self._weights.shape, self.rows, sixteens(o.max_length))
     for row = 1, self.rows do
