@@ -130,11 +130,19 @@ static void meet(const shared *s, worker *w)
 // Where share g of n heads or units begins.
 static int64_t share_at(const shared *s, int64_t n, int64_t g) { return n * g / s->shares; }
 
+// The thread that has share g, see divide.
+static int owner_of(const shared *s, int64_t g)
+{
+    int id = 0;
+    while (s->shares * (id + 1) / s->team <= g) id++;
+    return id;
+}
+
 // x += the bias and all shares of a product with l: here the threads meet. Of n heads or units of
 // `size` columns each has computed its own, `mine`; what its shares add is written to a room of
-// their own, and everybody adds up all, always in the same order, so that the result does not
-// depend on the number of threads. Two sets of rooms in turn: nobody overwrites what another still
-// reads.
+// their own, and everybody adds up all, always two by two, so that the result does not depend on the
+// number of threads: who has both of a pair adds them up at once. Two sets of rooms in turn: nobody
+// overwrites what another still reads.
 static void add_shares(const shared *s, worker *w, const linear *l, const float *mine, int64_t ldm,
                        int64_t n, int64_t size)
 {
@@ -154,16 +162,21 @@ static void add_shares(const shared *s, worker *w, const linear *l, const float 
     int64_t stride = stride_of(s, l);
     for (int64_t p = 0; p < panels; p += chunk)
         for (int64_t g = 0; g < w->shares; g++) {
-            int64_t at = p * stride + share_at(s, n, w->share + g) * size * PANEL;
-            panel_times(in[g], room + (w->share + g) * area + p * PANEL, s->wide,
+            int64_t share = w->share + g, at = p * stride + share_at(s, n, share) * size * PANEL;
+            bool second = share % 2 && g > 0;
+            panel_times(in[g], room + (share - second) * area + p * PANEL, s->wide,
                         panel_at(l->w, at, fixed), stride, panels - p < chunk ? panels - p : chunk,
-                        (panel_end){l->scales + p * PANEL, false});
+                        (panel_end){l->scales + p * PANEL, second});
         }
     meet(s, w);
-    for (int64_t r = 0; r < s->rows; r++)
-        for (int64_t i = 0; i < s->wide; i++) w->x[r * s->wide + i] += l->bias[i];
-    for (int64_t g = 0; g < s->shares; g++)
-        for (int64_t i = 0; i < area; i++) w->x[i] += room[g * area + i];
+    for (int64_t g = 0; g < s->shares; g += 2, room += 2 * area) {
+        bool apart = g + 1 < s->shares && owner_of(s, g) != owner_of(s, g + 1);
+        for (int64_t r = 0; r < s->rows; r++)
+            for (int64_t i = 0, j = r * s->wide; i < s->wide; i++, j++) {
+                float sum = apart ? room[j] + room[area + j] : room[j];
+                w->x[j] += g == 0 ? sum + l->bias[i] : sum;
+            }
+    }
     w->parity ^= 1;
 }
 

@@ -143,6 +143,7 @@ static inline float panel_heaviest(const float *x, int64_t n, int64_t skip)
         top = panel_larger(0.5f * sum, top);
         poison += 0.f * sum;
     }
+#pragma GCC unroll 4
     for (int step = 1; step < LT_VEC; step *= 2) {
         top = panel_larger(top, panel_swapped(top, step));
         poison += panel_swapped(poison, step);
