@@ -154,7 +154,7 @@ static void add_shares(const shared *s, worker *w, const linear *l, const float 
     for (int64_t g = 0; g < w->shares; g++) {
         int64_t from = share_at(s, n, w->share + g) * size;
         int64_t count = share_at(s, n, w->share + g + 1) * size - from;
-        in[g] = panel_take(fixed, taken, mine + from - first, ldm, s->rows, count, 0);
+        in[g] = panel_take(fixed, taken, mine + from - first, ldm, s->rows, count, NULL, 0);
         taken += panel_take_room(s->rows, count);
     }
     // Weights are read in the order in which they lie, as far as short products allow.
@@ -183,7 +183,7 @@ static void add_shares(const shared *s, worker *w, const linear *l, const float 
 // x (rows, width) as it is multiplied.
 static panel_x take(const shared *s, const worker *w, const float *x)
 {
-    return panel_take(s->a->d.fixed, w->taken, x, s->wide, s->rows, s->width, 0);
+    return panel_take(s->a->d.fixed, w->taken, x, s->wide, s->rows, s->width, NULL, 0);
 }
 
 // ---- a layer -----------------------------------------------------------------------------------

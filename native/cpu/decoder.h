@@ -33,6 +33,7 @@ enum {
 
 // Sixteen numbers, in as many registers as it takes.
 typedef struct { lt_vec part[PANEL_PARTS]; } panel_vec;
+typedef int16_t panel_fixed __attribute__((vector_size(2 * LT_VEC), aligned(2), may_alias));
 
 VEC_INLINE int64_t panel_round(int64_t n) { return (n + PANEL - 1) / PANEL * PANEL; }
 // Columns of a panel: of fixed numbers whole pairs.
@@ -87,6 +88,14 @@ VEC_INLINE int16_t panel_rounded(float v)
     return (int16_t)(int32_t)((v + 12582912.f) - 12582912.f);
 }
 
+// The same for as many as a register holds, within 16 bits, or not finite.
+VEC_INLINE panel_fixed panel_rounded_all(lt_vec v)
+{
+    lt_vec_ints inside = (v > -32767.5f) & (v < 32767.5f);
+    v = (lt_vec)((lt_vec_ints)v & inside);
+    return __builtin_convertvector((lt_vec_ints)((v + 12582912.f)) - 0x4b400000, panel_fixed);
+}
+
 // ---- what is multiplied with panels --------------------------------------------------------------
 
 // Rows x (rows, k): f32, or 16-bit integers, each row with what one of them is worth.
@@ -100,15 +109,7 @@ typedef struct {
 // Floats of room that panel_take needs.
 VEC_INLINE int64_t panel_take_room(int64_t rows, int64_t k)
 {
-    return panel_round(rows) + panel_round(rows * panel_deep(k, true) / 2);
-}
-
-// Lane i of x and lane i ^ step.
-VEC_INLINE lt_vec panel_swapped(lt_vec x, const int step)
-{
-    lt_vec_ints from;
-    for (int i = 0; i < LT_VEC; i++) from[i] = i ^ step;
-    return __builtin_shuffle(x, from);
+    return panel_round(rows) + rows * panel_round(k) / 2;
 }
 
 VEC_INLINE lt_vec panel_larger(lt_vec a, lt_vec b)
@@ -117,57 +118,74 @@ VEC_INLINE lt_vec panel_larger(lt_vec a, lt_vec b)
     return (lt_vec)(((lt_vec_ints)a & first) | ((lt_vec_ints)b & ~first));
 }
 
-// What FIXED_TOP is to stand for: the largest magnitude, or half the sum of those of FIXED_PAIRS
-// pairs, where that is more; NaN where one is NaN or infinite. Without the first `skip` numbers.
-static inline float panel_heaviest(const float *x, int64_t n, int64_t skip)
+// Every lane: the sum of the four that it is one of, FIXED_PAIRS pairs.
+VEC_INLINE lt_vec panel_fours(lt_vec x)
 {
-    enum { STEP = LT_VEC > 2 * FIXED_PAIRS ? LT_VEC : 2 * FIXED_PAIRS };
-    lt_vec top = {0}, poison = {0};
-    for (int64_t i = 0; i < n; i += STEP) {
-        float some[STEP];
-        const float *at = x + i;
-        if (i + STEP > n || i < skip) {
-            for (int64_t j = 0; j < STEP; j++) some[j] = i + j < n && i + j >= skip ? at[j] : 0;
-            at = some;
-        }
-        lt_vec sum = {0};
-        for (int q = 0; q < STEP; q += LT_VEC) {
-            lt_vec a = *(const lt_vec_loose *)(at + q);
-            a = (lt_vec)((lt_vec_bits)a & 0x7fffffffu);
-            top = panel_larger(a, top);
-            sum += a;
-        }
-#pragma GCC unroll 3
-        for (int step = 1; step < 2 * FIXED_PAIRS && step < LT_VEC; step *= 2)
-            sum += panel_swapped(sum, step);
-        top = panel_larger(0.5f * sum, top);
-        poison += 0.f * sum;
-    }
-#pragma GCC unroll 4
-    for (int step = 1; step < LT_VEC; step *= 2) {
-        top = panel_larger(top, panel_swapped(top, step));
-        poison += panel_swapped(poison, step);
-    }
-    return top[0] + poison[0];
+#define FOUR(at, a, b, c, d) at + a, at + b, at + c, at + d
+#if defined(__AVX512F__)
+#define LANES(...) (lt_vec_ints){FOUR(0, __VA_ARGS__), FOUR(4, __VA_ARGS__), FOUR(8, __VA_ARGS__), FOUR(12, __VA_ARGS__)}
+#elif defined(__AVX2__)
+#define LANES(...) (lt_vec_ints){FOUR(0, __VA_ARGS__), FOUR(4, __VA_ARGS__)}
+#else
+#define LANES(...) (lt_vec_ints){FOUR(0, __VA_ARGS__)}
+#endif
+    x += __builtin_shuffle(x, LANES(1, 0, 3, 2));
+    return x + __builtin_shuffle(x, LANES(2, 3, 0, 1));
+#undef LANES
+#undef FOUR
 }
 
-// x (rows, k) as it is multiplied with fixed panels, or with f32 ones. Of fixed ones the first `skip`
-// columns are not seen: products begin with a whole pair.
-static inline panel_x panel_take(bool fixed, float *room, const float *x, int64_t ldx, int64_t rows,
-                                 int64_t k, int64_t skip)
+// LT_VEC of n numbers from the i-th on, each times its scale, where there are scales; zeros in place
+// of the first `skip` and beyond the last.
+VEC_INLINE lt_vec panel_seen(const float *x, const float *scales, int64_t i, int64_t n, int64_t skip)
+{
+    if (i >= skip && i + LT_VEC <= n) {
+        lt_vec v = *(const lt_vec_loose *)(x + i);
+        return scales ? v * *(const lt_vec_loose *)(scales + i) : v;
+    }
+    float some[LT_VEC] = {0};
+    for (int64_t j = i < skip ? skip - i : 0; j < LT_VEC && i + j < n; j++)
+        some[j] = scales ? x[i + j] * scales[i + j] : x[i + j];
+    return *(const lt_vec_loose *)some;
+}
+
+// What FIXED_TOP is to stand for: the largest magnitude, or half the sum of those of FIXED_PAIRS
+// pairs, where that is more; NaN where one is NaN or infinite.
+VEC_INLINE float panel_heaviest(const float *x, const float *scales, int64_t n, int64_t skip)
+{
+    lt_vec top = {0}, poison = {0};
+    for (int64_t i = 0; i < n; i += LT_VEC) {
+        lt_vec a = (lt_vec)((lt_vec_bits)panel_seen(x, scales, i, n, skip) & 0x7fffffffu);
+        top = panel_larger(panel_larger(a, 0.5f * panel_fours(a)), top);
+        poison += 0.f * a;
+    }
+    float largest = 0, sum = 0;
+#pragma GCC unroll 16
+    for (int i = 0; i < LT_VEC; i++) {
+        largest = top[i] > largest ? top[i] : largest;
+        sum += poison[i];
+    }
+    return largest + sum;
+}
+
+// x (rows, k) as it is multiplied with fixed panels, or with f32 ones. Of fixed ones each column is
+// multiplied with its scale, where there are scales (k), and the first `skip` columns are not seen:
+// products begin with a whole pair.
+VEC_INLINE panel_x panel_take(bool fixed, float *room, const float *x, int64_t ldx, int64_t rows,
+                              int64_t k, const float *scales, int64_t skip)
 {
     if (!fixed) return (panel_x){x, NULL, ldx, rows, k, false};
-    int64_t deep = panel_deep(k, true);
+    int64_t ld = panel_round(k);
     int16_t *to = (int16_t *)(room + panel_round(rows));
-    panel_x taken = {to, room, deep, rows, k, true};
-    for (int64_t r = 0; r < rows; r++, x += ldx, to += deep) {
-        float top = panel_heaviest(x, k, skip);
-        float factor = top > 0 ? FIXED_TOP / top : 0;
-        room[r] = top / FIXED_TOP;
-#pragma omp simd
-        for (int64_t i = 0; i < k; i++) to[i] = panel_rounded(x[i] * factor);
-        for (int64_t i = 0; i < skip; i++) to[i] = 0;
-        for (int64_t i = k; i < deep; i++) to[i] = 0;
+    panel_x taken = {to, room, ld, rows, k, true};
+    for (int64_t r = 0; r < rows; r++, x += ldx, to += ld) {
+        float top = panel_heaviest(x, scales, k, skip);
+        lt_vec factor = (top > 0 ? FIXED_TOP / top : 0) + (lt_vec){0};
+        room[r] = top * (1.f / FIXED_TOP);
+        for (int64_t i = 0; i < ld; i += LT_VEC) {
+            lt_vec v = panel_seen(x, scales, i, k, skip) * factor;
+            *(panel_fixed *)(to + i) = panel_rounded_all(v);
+        }
     }
     return taken;
 }

@@ -5,10 +5,11 @@
 #include "../scalar/vmath.h"
 #include "decoder_step.h"
 
-// x <- e^(x - max); returns 1 / their sum.
+// x <- e^(x - max); returns 1 / their sum. x has room for whole sixteens.
 static float exponentials(float *x, int64_t n)
 {
     float top = -__builtin_inff(), sum = 0;
+    for (; n % PANEL; n++) x[n] = top;
 #pragma omp simd reduction(max : top)
     for (int64_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
     if (top == -__builtin_inff()) top = 0; // nothing to see: all become 0
@@ -18,6 +19,24 @@ static float exponentials(float *x, int64_t n)
         sum += x[i];
     }
     return sum == 0 ? 0 : 1.f / sum;
+}
+
+// What a head has mixed for the rows of a group, times their factors.
+static void finish(const shared *s, const worker *w, const group *g, const float *factors, int64_t h)
+{
+    int64_t D = s->a->d.depth, part = w->heads * D;
+    for (int64_t r = 0; r < g->count; r++) {
+        float *mixed = w->mixed + (g->first + r) * part + h * D;
+        for (int64_t i = 0; i < D; i++) mixed[i] *= factors[r];
+    }
+}
+
+// q of own heads, `ld` apart, times the scale of the scores.
+static void scale_queries(const shared *s, const worker *w, int64_t ld)
+{
+    int64_t part = w->heads * s->a->d.depth;
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t i = 0; i < part; i++) w->q[r * ld + i] *= s->a->d.scale;
 }
 
 // ---- the rows' own positions -------------------------------------------------------------------
@@ -89,16 +108,15 @@ static void run_scores(const shared *s, const worker *w, float *scores, panel_x 
 }
 
 // Adds a run's values to what rows r .. r + count have, or begins with them.
-static void run_values(const shared *s, const worker *w, float *scores, const float *factors,
-                       int64_t r, int64_t count, run p, int layer, int64_t h)
+static void run_values(const shared *s, const worker *w, const float *scores, int64_t r,
+                       int64_t count, run p, int layer, int64_t h)
 {
     const lt_decoder *d = &s->a->d;
     int64_t D = d->depth, at = slot_at(s, p.slot, layer, w->head + h), part = w->heads * D;
     const float *scales = lt_f32(&s->a->scales) + 2 * at + s->room;
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t j = p.from; j < p.to; j++) scores[i * s->room + j] *= factors[i] * scales[j];
     int64_t skip = d->fixed ? p.from % 2 : 0, from = p.from - skip;
-    panel_x x = panel_take(d->fixed, w->taken, scores + from, s->room, count, p.to - from, skip);
+    panel_x x = panel_take(d->fixed, w->taken, scores + from, s->room, count, p.to - from,
+                           scales + from, skip);
     panel_times(x, w->mixed + r * part + h * D, part,
                 panel_at(lt_data(&s->a->values), at * D + from * PANEL, d->fixed), s->room * PANEL,
                 D / PANEL, (panel_end){NULL, p.from > 0});
@@ -123,7 +141,7 @@ static void group_attention(const shared *s, const worker *w, const group *g, in
     float factors[PANEL_ROWS];
     run p;
     panel_x q = panel_take(s->a->d.fixed, w->taken, w->q + g->first * ldq + h * D, ldq, g->count, D,
-                           0);
+                           NULL, 0);
     for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
         run_scores(s, w, w->scores, q, p, layer, h);
     for (int64_t r = 0; r < g->count; r++) {
@@ -133,18 +151,17 @@ static void group_attention(const shared *s, const worker *w, const group *g, in
         factors[r] = exponentials(scores, n);
     }
     for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
-        run_values(s, w, w->scores, factors, g->first, g->count, p, layer, h);
+        run_values(s, w, w->scores, g->first, g->count, p, layer, h);
     for (int64_t r = 0; r < g->count; r++)
         for (int i = 0; next_run(s, g->first + r, g->common, n, &i, &p);)
-            run_values(s, w, w->scores + r * s->room, factors + r, g->first + r, 1, p, layer, h);
+            run_values(s, w, w->scores + r * s->room, g->first + r, 1, p, layer, h);
+    finish(s, w, g, factors, h);
 }
 
 void lt_decoder_self_attention(const shared *s, const worker *w, int layer)
 {
-    int64_t part = w->heads * s->a->d.depth;
     append(s, w, layer);
-    for (int64_t r = 0; r < s->rows; r++)
-        for (int64_t i = 0; i < part; i++) w->q[r * 3 * part + i] *= s->a->d.scale;
+    scale_queries(s, w, 3 * w->heads * s->a->d.depth);
     for (int64_t h = 0; h < w->heads; h++)
         for (int g = 0; g < s->group_count; g++) group_attention(s, w, s->groups + g, layer, h);
 }
@@ -157,23 +174,25 @@ void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
     int64_t D = d->depth, part = w->heads * D, n = s->memory, room = s->memory_room;
     int64_t deep = panel_deep(n, d->fixed);
     const void *keys = lt_data(&s->a->memory_keys), *values = lt_data(&s->a->memory_values);
+    float factors[PANEL_ROWS];
+    scale_queries(s, w, part);
     for (int64_t h = 0; h < w->heads; h++)
         for (const group *g = s->groups; g < s->groups + s->group_count; g++) {
             int64_t at = ((int64_t)layer * s->sources + g->source) * d->heads + w->head + h;
             const float *scales = lt_f32(&s->a->value_scales) + at * n;
             const float *bias = lt_f32(&s->a->bias) + g->source * n;
             int64_t first = g->first * part + h * D;
-            panel_x x = panel_take(d->fixed, w->taken, w->q + first, part, g->count, D, 0);
+            panel_x x = panel_take(d->fixed, w->taken, w->q + first, part, g->count, D, NULL, 0);
             panel_times(x, w->scores, room, panel_at(keys, at * room * D, d->fixed), PANEL * D,
                         room / PANEL, (panel_end){lt_f32(&s->a->key_scales) + at * room, false});
             for (int64_t r = 0; r < g->count; r++) {
                 float *row = w->scores + r * room;
-                for (int64_t j = 0; j < n; j++) row[j] = row[j] * d->scale + bias[j];
-                float factor = exponentials(row, n);
-                for (int64_t j = 0; j < n; j++) row[j] *= factor * scales[j];
+                for (int64_t j = 0; j < n; j++) row[j] += bias[j];
+                factors[r] = exponentials(row, n);
             }
-            x = panel_take(d->fixed, w->taken, w->scores, room, g->count, n, 0);
+            x = panel_take(d->fixed, w->taken, w->scores, room, g->count, n, scales, 0);
             panel_times(x, w->mixed + first, part, panel_at(values, at * deep * D, d->fixed),
                         deep * PANEL, D / PANEL, (panel_end){NULL, false});
+            finish(s, w, g, factors, h);
         }
 }
