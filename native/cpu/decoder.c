@@ -8,9 +8,9 @@
 // the others three times a layer, when the shares are added. What a thread reads at one step it
 // reads at the next, from its own cache.
 //
-// Keys and values of earlier positions stay where they were written, in the slot of the row that
-// wrote them; the table says for every row and position which slot that is. It comes in runs of the
-// same slot, one run where nothing was ever reordered.
+// Keys and values of earlier positions lie in slots; the table says for every row and position in
+// which (decoder_history.c). It comes in runs of the same slot, one run where nothing was ever
+// reordered.
 #include "decoder_step.h"
 #include "../scalar/vmath.h"
 
@@ -291,54 +291,6 @@ static void finish(const shared *s, worker *w)
 
 // ---- the op ------------------------------------------------------------------------------------
 
-// Notes that the new position lies in the rows' own slots, and where all others do.
-static lt_status find_runs(const shared *s)
-{
-    int32_t *table = (int32_t *)lt_data(&s->a->table);
-    int64_t n = s->a->position + 1;
-    for (int64_t r = 0; r < s->rows; r++, table += s->a->table.stride[0]) {
-        run *p = s->runs + r * n;
-        int32_t *origin = table + 2, count = 0;
-        LT_REQUIRE(table[0] >= 0 && table[0] < s->slots && table[1] >= 0 && table[1] < s->sources,
-                   LT_ERR_ARGUMENT,
-                   "decoder_step: row %lld has slot %d of %lld and source %d of %lld", (long long)r,
-                   table[0], (long long)s->slots, table[1], (long long)s->sources);
-        origin[n - 1] = table[0];
-        for (int32_t j = 0; j < n; j++) {
-            if (count && p[count - 1].slot == origin[j]) {
-                p[count - 1].to = j + 1;
-                continue;
-            }
-            LT_REQUIRE(origin[j] >= 0 && origin[j] < s->slots, LT_ERR_ARGUMENT,
-                       "decoder_step: position %d of row %lld lies in slot %d of %lld", j,
-                       (long long)r, origin[j], (long long)s->slots);
-            p[count++] = (run){j, j + 1, origin[j]};
-        }
-        s->run_count[r] = count;
-    }
-    return LT_OK;
-}
-
-// Rows that can be computed together, and how far their history is one.
-static void find_groups(shared *s)
-{
-    const int32_t *table = (const int32_t *)lt_data(&s->a->table);
-    int64_t width = s->a->table.stride[0], n = s->a->position + 1;
-    for (int32_t r = 0; r < s->rows; r++) {
-        const int32_t *row = table + r * width;
-        group *g = s->groups + s->group_count - 1;
-        if (s->group_count == 0 || g->source != row[1] || g->count == PANEL_ROWS) {
-            s->groups[s->group_count++] = (group){r, 1, row[1], (int32_t)n};
-            continue;
-        }
-        const int32_t *first = table + g->first * width + 2;
-        int32_t same = 0;
-        while (same < g->common && row[2 + same] == first[same]) same++;
-        g->common = same;
-        g->count++;
-    }
-}
-
 // Divides the heads, the hidden units and the outputs; returns the floats that a thread needs.
 static int64_t divide(worker *w, const shared *s, float *room)
 {
@@ -448,18 +400,19 @@ static lt_status step_cpu(const void *args)
     s.team = choose_team(&s, most < s.shares ? most : (int)s.shares);
     int64_t sums = 2 * s.shares * s.rows * s.wide;
     int64_t runs = s.rows * (a->position + 1) * (int64_t)sizeof(run);
-    float *rooms = lt_alloc((int64_t)sizeof(float) * (s.team * floats + sums) + runs +
+    int64_t moves = s.sources * a->position * (int64_t)sizeof(move);
+    float *rooms = lt_alloc((int64_t)sizeof(float) * (s.team * floats + sums) + runs + moves +
                             s.rows * (int64_t)(sizeof(int32_t) + sizeof(group)));
     LT_REQUIRE(rooms, LT_ERR_MEMORY, "decoder_step: %s", lt_error());
     int arrived = 0;
     s.arrived = &arrived;
     s.partial = rooms + s.team * floats;
     s.runs = (run *)(s.partial + sums);
-    s.run_count = (int32_t *)((char *)s.runs + runs);
+    s.moves = (move *)((char *)s.runs + runs);
+    s.run_count = (int32_t *)((char *)s.moves + moves);
     s.groups = (group *)(s.run_count + s.rows);
-    lt_status status = find_runs(&s);
+    lt_status status = lt_decoder_history(&s);
     if (status == LT_OK) {
-        find_groups(&s);
         double start = lt_time();
         run_step(&s, rooms, floats);
         note_pace(&s, lt_time() - start);

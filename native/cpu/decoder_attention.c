@@ -88,6 +88,29 @@ static void append(const shared *s, const worker *w, int layer)
     }
 }
 
+// Copies what lies elsewhere from now on.
+static void copy_moved(const shared *s, const worker *w, int layer)
+{
+    int64_t D = s->a->d.depth, size = panel_bytes(s->a->d.fixed);
+    bool fixed = s->a->d.fixed;
+    char *keys = lt_data(&s->a->keys), *values = lt_data(&s->a->values);
+    for (const move *m = s->moves; m < s->moves + s->move_count; m++)
+        for (int64_t h = 0; h < w->heads; h++) {
+            int64_t t = m->position, panel = t / PANEL * PANEL * D;
+            int64_t from = slot_at(s, m->from, layer, w->head + h);
+            int64_t to = slot_at(s, m->to, layer, w->head + h);
+            float *scales = lt_f32(&s->a->scales);
+            scales[2 * to + t] = scales[2 * from + t];
+            scales[2 * to + s->room + t] = scales[2 * from + s->room + t];
+            for (int64_t i = 0; i < D; i++) {
+                int64_t k = panel + panel_index(i, t % PANEL, fixed);
+                int64_t v = i / PANEL * PANEL * s->room + panel_index(t, i % PANEL, fixed);
+                memcpy(keys + (to * D + k) * size, keys + (from * D + k) * size, (size_t)size);
+                memcpy(values + (to * D + v) * size, values + (from * D + v) * size, (size_t)size);
+            }
+        }
+}
+
 // Scores of the rows with queries q at the positions of a run: whole panels, of which the first may
 // begin with positions that another slot has filled.
 static void run_scores(const shared *s, const worker *w, float *scores, panel_x q, run p, int layer,
@@ -160,6 +183,7 @@ static void group_attention(const shared *s, const worker *w, const group *g, in
 
 void lt_decoder_self_attention(const shared *s, const worker *w, int layer)
 {
+    copy_moved(s, w, layer);
     append(s, w, layer);
     scale_queries(s, w, 3 * w->heads * s->a->d.depth);
     for (int64_t h = 0; h < w->heads; h++)

@@ -166,6 +166,7 @@ lt_status lt_decoder_pack(lt_tensor *panels, lt_tensor *scales, const lt_tensor 
 
 typedef struct {
     lt_tensor to, from, rows;
+    int64_t first;
 } reorder_args;
 
 // A hypothesis that goes on stays in its slot, so that what it wrote lies together; of several that
@@ -177,20 +178,23 @@ static lt_status reorder_cpu(const void *args)
     const int64_t *rows = lt_i64(&a->rows);
     const int32_t *from = (const int32_t *)lt_data(&a->from);
     int32_t *to = (int32_t *)lt_data(&a->to);
-    char *taken = lt_alloc(slots);
+    char *taken = lt_alloc(slots); // from a->first on
     LT_REQUIRE(taken, LT_ERR_MEMORY, "decoder_reorder: %s", lt_error());
     memset(taken, 0, (size_t)slots);
     for (int64_t k = 0; k < n; k++) {
         memcpy(to + k * width, from + rows[k] * width, sizeof(int32_t) * (size_t)width);
-        int32_t slot = from[rows[k] * width];
-        to[k * width] = slot >= 0 && slot < slots && !taken[slot] ? slot : -1;
-        if (to[k * width] >= 0) taken[slot] = 1;
+        int64_t slot = from[rows[k] * width] - a->first;
+        bool stays = slot >= 0 && slot < slots && !taken[slot];
+        if (stays)
+            taken[slot] = 1;
+        else
+            to[k * width] = -1;
     }
     int32_t next = 0;
     for (int64_t k = 0; k < n; k++) {
         if (to[k * width] >= 0) continue;
         while (taken[next]) next++;
-        to[k * width] = next++;
+        to[k * width] = (int32_t)a->first + next++;
     }
     lt_free(taken);
     return LT_OK;
@@ -212,6 +216,8 @@ static lt_status reorder_check(const void *args)
                LT_ERR_ARGUMENT, "%s: rows %s of a table %s for a table %s", op, LT_SHAPE(&a->rows),
                LT_SHAPE(&a->from), LT_SHAPE(&a->to));
     LT_REQUIRE(!lt_overlap(&a->to, &a->from), LT_ERR_ARGUMENT, "%s: to and from overlap", op);
+    LT_REQUIRE(a->first >= 0 && a->first < INT32_MAX / 2, LT_ERR_ARGUMENT, "%s: first is %lld", op,
+               (long long)a->first);
     for (int64_t k = 0; k < a->rows.shape[0]; k++) {
         int64_t row = lt_i64(&a->rows)[k];
         LT_REQUIRE(row >= 0 && row < a->from.shape[0], LT_ERR_ARGUMENT,
@@ -222,8 +228,9 @@ static lt_status reorder_check(const void *args)
 
 LT_OP(decoder_reorder, "to; from rows", reorder_check, reorder_cpu)
 
-lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows)
+lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows,
+                             int64_t first)
 {
-    reorder_args a = {*to, *from, *rows};
+    reorder_args a = {*to, *from, *rows, first};
     return lt_run(&decoder_reorder_op, &a);
 }

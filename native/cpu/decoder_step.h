@@ -24,6 +24,11 @@ typedef struct {
     int32_t first, count, source, common;
 } group;
 
+// A position whose keys and values are to be copied from one slot to another.
+typedef struct {
+    int32_t position, from, to;
+} move;
+
 enum { SHARES = 4 }; // a layer's work is divided into so many at most
 
 // Sizes, and what all threads share.
@@ -36,8 +41,9 @@ typedef struct {
     run *runs;      // (rows, position + 1)
     int32_t *run_count;
     group *groups;
+    move *moves;
     int *arrived; // how often threads have come to meet
-    int group_count, team;
+    int group_count, move_count, team;
 } shared;
 
 // What a thread has to itself.
@@ -47,6 +53,9 @@ typedef struct {
         outputs; // its share; units and outputs in panels
     int id, parity, met;
 } worker;
+
+// Fills in runs, groups and moves for the step's position, and notes it in the table.
+lt_status lt_decoder_history(shared *s);
 
 // Attention of own heads. w->q holds (rows, 3 heads depth): q, k, v of own heads, and the new
 // position's keys and values are added to the cache; or (rows, heads depth): q. The result is

@@ -424,7 +424,8 @@ typedef struct lt_decoder_pace {
 //   table (at least rows, room + 2) i32: for each row the slot it writes to, its source, and for
 //     each earlier position the slot where its keys and values lie; this one's is noted.
 //   keys, values, scales (slots, layers, heads, 2, room): what the slots hold, room a multiple of
-//     sixteen; this position's are added.
+//     sixteen; this position's are added. The first slots are the sources': what all rows of one
+//     share is copied there.
 //   memory_keys and memory_values: the encoder's result (sources, positions, width) projected, as
 //     panels (layers, sources, heads, positions, depth), the values' transposed; key_scales by row,
 //     value_scales by column. bias (sources, positions) is added to the scores.
@@ -438,8 +439,9 @@ lt_status lt_decoder_step(lt_tensor *y, lt_tensor *keys, lt_tensor *values, lt_t
                           const lt_decoder *shape, int64_t position,
                           lt_decoder_pace *pace);
 // The table after row k has become what row rows[k] (i64, from 0) was; to has at least as many rows
-// as rows, and as many slots as it has rows. Keys and values stay where they are.
-lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows);
+// as rows, and as many slots as it has rows, from `first` on. Keys and values stay where they are.
+lt_status lt_decoder_reorder(lt_tensor *to, const lt_tensor *from, const lt_tensor *rows,
+                             int64_t first);
 
 // ---- decode ------------------------------------------------------------------------------------
 // The best continuations of sequences: scores (rows, words) f32 of what comes next, before softmax;

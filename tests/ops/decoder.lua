@@ -74,6 +74,8 @@ add { name = "decoder_reorder keeps a slot where a hypothesis goes on", check = 
   local to = lt.zeros({ 4, 4 }, "i32")
   lt.decoder_reorder(to, from, lt.tensor({ 2, 0, 2, 2 }, "i64"))
   assert.are.same({ { 2, 7, 2, 2 }, { 0, 5, 0, 0 }, { 1, 7, 2, 2 }, { 3, 7, 2, 2 } }, to:tolist())
+  lt.decoder_reorder(to, to + 3, lt.tensor({ 1, 1, 0 }, "i64"), 3)
+  assert.are.same({ { 3, 8, 3, 3 }, { 4, 8, 3, 3 }, { 5, 10, 5, 5 } }, to:narrow(1, 1, 3):tolist())
 end }
 
 -- A step of one layer: 2 heads of 16, width 5, 16 hidden units, 3 outputs.
@@ -85,11 +87,11 @@ local function small(change)
   local floats = { weights = 128 * 5 + 2 * 16 * 32 + 16 * 5 + 16 * 16 + 16 * 5,
     vectors = 2 * (96 + 16 + 32 + 16 + 16 + 16) + 6 * 16 + 32 }
   local a = { x = lt.ones(2, 5), position = 0,
-    own = { keys = lt.zeros({ 2, 2 * 16 * 16 * 4 }, "u8"), values = lt.zeros({ 2, 2 * 16 * 16 * 4 }, "u8"),
-      scales = lt.ones(2, 1, 2, 2, 16), table = lt.zeros({ 2, 18 }, "i32") },
+    own = { keys = lt.zeros({ 3, 2 * 16 * 16 * 4 }, "u8"), values = lt.zeros({ 3, 2 * 16 * 16 * 4 }, "u8"),
+      scales = lt.ones(3, 1, 2, 2, 16), table = lt.zeros({ 2, 18 }, "i32") },
     memory = { keys = lt.zeros({ 2 * 16 * 16 * 4 }, "u8"), values = lt.zeros({ 2 * 7 * 16 * 4 }, "u8"),
       key_scales = lt.ones(2 * 16), value_scales = lt.ones(2 * 7), bias = lt.zeros(1, 7) } }
-  a.own.table[2][1] = 1
+  a.own.table[1][1], a.own.table[2][1] = 1, 2
   if change then change(a, d) end
   local shape = ffi.new("lt_decoder", d)
   a.weights = { shape = shape, weights = a.weights or lt.zeros({ floats.weights * 4 }, "u8"),
@@ -111,8 +113,9 @@ add { name = "decoder_step refuses what does not fit", check = function()
   bad("memory_keys is %(9%)", function(a) a.memory.keys = lt.zeros({ 9 }, "u8") end)
   bad("value_scales is %(2%)", function(a) a.memory.value_scales = lt.zeros(2) end)
   bad("position 16, but the cache has room for 16", function(a) a.position = 16 end)
-  bad("row 1 has slot 9 of 2", function(a) a.own.table[2][1] = 9 end)
-  bad("row 0 has slot 0 of 2 and source 1 of 1", function(a) a.own.table[1][2] = 1 end)
+  bad("row 1 has slot 9 of 3", function(a) a.own.table[2][1] = 9 end)
+  bad("row 1 has slot 0 of 3", function(a) a.own.table[2][1] = 0 end)
+  bad("row 0 has slot 1 of 3 and source 1 of 1", function(a) a.own.table[1][2] = 1 end)
   bad("position 1 of row 1 lies in slot %-1", function(a)
     a.position = 3
     a.own.table[2][4] = -1

@@ -182,13 +182,14 @@ end
 
 -- ---- the cache ----------------------------------------------------------------------------------
 
--- Room for the keys and values of `slots` rows.
-local function own_cache(shape, slots, room)
+-- Room for the keys and values of rows, and of what the rows of each source share.
+local function own_cache(shape, rows, sources, room)
   local heads = shape.layers * shape.heads
   local bytes = heads * room * shape.depth * (shape.fixed == 1 and 2 or 4)
+  local slots = sources + rows
   return { keys = tensor.empty({ slots, bytes }, "u8"), values = tensor.empty({ slots, bytes }, "u8"),
     scales = tensor.empty { slots, shape.layers, shape.heads, 2, room },
-    table = lt.zeros({ slots, room + 2 }, "i32"), other = lt.zeros({ slots, room + 2 }, "i32") }
+    table = lt.zeros({ rows, room + 2 }, "i32"), other = lt.zeros({ rows, room + 2 }, "i32") }
 end
 
 --- A decoder that is ready to write, a position a step.
@@ -231,9 +232,11 @@ function decoder_cache.decoder_cache(decoder, memory, given)
       places = o.positions and o.positions:contiguous() }
     self._memory = pack_memory(weights, memory:cast "f32", o.key_padding_mask, fixed)
     self.rows, self.max_length = memory:size(1), o.max_length
-    self._own = own_cache(self._weights.shape, self.rows, sixteens(o.max_length))
+    self._sources = self.rows
+    self._own = own_cache(self._weights.shape, self.rows, self.rows, sixteens(o.max_length))
     for row = 1, self.rows do
-      for column = 1, 2 do self._own.table:narrow(1, row, 1):narrow(2, column, 1):fill_(row - 1) end
+      self._own.table:narrow(1, row, 1):narrow(2, 1, 1):fill_(self._sources + row - 1)
+      self._own.table:narrow(1, row, 1):narrow(2, 2, 1):fill_(row - 1)
     end
   end)
   return self
@@ -254,10 +257,10 @@ function Cache:step(x)
   return y
 end
 
--- Moves to a cache of more slots.
-local function grow(self, slots)
+-- Moves to a cache of more rows.
+local function grow(self, rows)
   local old = self._own
-  local own = own_cache(self._weights.shape, slots, old.scales:size(5))
+  local own = own_cache(self._weights.shape, rows, self._sources, old.scales:size(5))
   for _, name in ipairs { "keys", "values", "scales", "table" } do
     own[name]:narrow(1, 1, old[name]:size(1)):copy_(old[name])
   end
@@ -279,7 +282,7 @@ function Cache:reorder(rows)
     from[k] = row - 1
   end
   local own = self._own
-  lt.decoder_reorder(own.other, own.table, lt.tensor(from, "i64"))
+  lt.decoder_reorder(own.other, own.table, lt.tensor(from, "i64"), self._sources)
   own.table, own.other = own.other, own.table
   self.rows = #rows
 end

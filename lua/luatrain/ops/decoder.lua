@@ -47,10 +47,11 @@ functions.decoder_step = op.define {
 
 --- The table `to` after row k has become what row rows[k] (i64, from 0) was in the table `from`; keys and
 -- values stay where they are. Without a gradient.
+-- @param first the first slot of rows (0)
 functions.decoder_reorder = op.define {
   name = "decoder_reorder", no_gradient = true,
-  forward = function(_, to, from, rows)
-    check(C.lt_decoder_reorder(to.c, from.c, rows.c))
+  forward = function(_, to, from, rows, first)
+    check(C.lt_decoder_reorder(to.c, from.c, rows.c, first or 0))
     return to
   end,
 }
