@@ -39,12 +39,13 @@ function Pointer:init(codec, ear, moments)
   self._distances = distances(moments, codec.steps)
 end
 
---- What it knows of what is heard (B, moments, E): {keys (B, width, steps): what each time has, ahead
--- (moments, steps): the number of each time at each moment}.
+--- What it knows of what is heard (B, moments, E): {keys (B, width, vocabulary): what each time has, ahead
+-- (moments, vocabulary): the number of each time at each moment}; 0 for tokens that are no times.
 function Pointer:look(heard)
   local keys = self.moment(heard:narrow(2, 1, self._steps)) * self.width ^ -0.5
-  return { keys = keys:transpose(2, 3):contiguous(),
-    ahead = lt.embedding(self._distances, self.ahead):flatten(2) }
+  local around = { self._before, self._after }
+  return { keys = lt.pad(keys:transpose(2, 3), around),
+    ahead = lt.pad(lt.embedding(self._distances, self.ahead):flatten(2), around) }
 end
 
 --- Scores (B, T, vocabulary) from what the decoder says (B, T, vocabulary + width).
@@ -54,9 +55,8 @@ end
 function Pointer:forward(said, seen, moments, rows)
   local B, T, n = said:size(1), said:size(2), said:size(3) - self.width
   local keys = rows and seen.keys:index_select(1, rows) or seen.keys
-  local times = lt.matmul(said:narrow(3, n + 1, self.width), keys)
-    + lt.embedding(moments, seen.ahead):reshape(B, T, self._steps)
-  return said:narrow(3, 1, n) + lt.pad(times, { self._before, self._after })
+  return said:narrow(3, 1, n) + lt.matmul(said:narrow(3, n + 1, self.width), keys)
+    + lt.embedding(moments, seen.ahead):reshape(B, T, n)
 end
 
 return Pointer
