@@ -2,11 +2,11 @@
 // side: one new position each, all layers in one call.
 //
 // With one row every weight is read for one multiplication: the step takes as long as 3.7 million
-// weights (four layers, 256 wide) take to come from the cache. So they are 16-bit panels
-// multiplied in integers (decoder.h), and nothing else may cost anything: each thread has some of the heads and some of
-// the hidden units, from their projections to their share of the sum that they end in, and meets
-// the others three times a layer, when the shares are added. What a thread reads at one step it
-// reads at the next, from its own cache.
+// weights (four layers, 256 wide) take to come from the cache. So they are 16-bit panels, multiplied
+// in integers (decoder.h), and nothing else may cost anything: each thread has some of the heads and
+// some of the hidden units, from their projections to their share of the sum that they end in, and
+// meets the others three times a layer, when the shares are added. What a thread reads at one step
+// it reads at the next, from its own cache.
 //
 // Keys and values of earlier positions lie in slots; the table says for every row and position in
 // which (decoder_history.c). It comes in runs of the same slot, one run where nothing was ever

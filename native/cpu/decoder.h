@@ -50,7 +50,7 @@ VEC_INLINE int64_t panel_index(int64_t k, int64_t lane, bool fixed)
     return fixed ? (k / 2 * PANEL + lane) * 2 + k % 2 : k * PANEL + lane;
 }
 
-// ---- numbers that are stored -----------------------------------------------------------------
+// ---- numbers that are stored -------------------------------------------------------------------
 
 // What a number is multiplied with to be stored, and the scale that gives it back: NaN where the
 // largest magnitude is, so that a row which is not finite stays so.
@@ -93,10 +93,10 @@ VEC_INLINE panel_fixed panel_rounded_all(lt_vec v)
 {
     lt_vec_ints inside = (v > -32767.5f) & (v < 32767.5f);
     v = (lt_vec)((lt_vec_ints)v & inside);
-    return __builtin_convertvector((lt_vec_ints)((v + 12582912.f)) - 0x4b400000, panel_fixed);
+    return __builtin_convertvector((lt_vec_ints)(v + 12582912.f) - 0x4b400000, panel_fixed);
 }
 
-// ---- what is multiplied with panels --------------------------------------------------------------
+// ---- what is multiplied with panels ------------------------------------------------------------
 
 // Rows x (rows, k): f32, or 16-bit integers, each row with what one of them is worth.
 typedef struct {
@@ -123,7 +123,9 @@ VEC_INLINE lt_vec panel_fours(lt_vec x)
 {
 #define FOUR(at, a, b, c, d) at + a, at + b, at + c, at + d
 #if defined(__AVX512F__)
-#define LANES(...) (lt_vec_ints){FOUR(0, __VA_ARGS__), FOUR(4, __VA_ARGS__), FOUR(8, __VA_ARGS__), FOUR(12, __VA_ARGS__)}
+#define LANES(...) \
+    (lt_vec_ints){FOUR(0, __VA_ARGS__), FOUR(4, __VA_ARGS__), FOUR(8, __VA_ARGS__), \
+                  FOUR(12, __VA_ARGS__)}
 #elif defined(__AVX2__)
 #define LANES(...) (lt_vec_ints){FOUR(0, __VA_ARGS__), FOUR(4, __VA_ARGS__)}
 #else
@@ -216,7 +218,7 @@ VEC_INLINE void panel_store(float *y, const panel_vec *sum, panel_end end, int64
     }
 }
 
-// ---- fixed numbers -------------------------------------------------------------------------------
+// ---- fixed numbers -----------------------------------------------------------------------------
 
 // sum += w (LT_VEC, 2) times the same two numbers. vnni: the processor has one instruction for it.
 VEC_INLINE lt_vec_ints panel_pairs(const bool vnni, lt_vec_ints sum, const int16_t *w,
@@ -304,7 +306,7 @@ static inline void fixed_times(float *y, int64_t ldy, const panel_x *x, const in
         }
 }
 
-// ---- f32 -----------------------------------------------------------------------------------------
+// ---- f32 ---------------------------------------------------------------------------------------
 
 // sum += x times sixteen numbers.
 VEC_INLINE void panel_add(panel_vec *sum, float x, const float *w)
@@ -410,7 +412,7 @@ VEC_INLINE void panel_all(float *y, int64_t ldy, const float *x, int64_t ldx, in
     }
 }
 
-// ---- both ----------------------------------------------------------------------------------------
+// ---- both --------------------------------------------------------------------------------------
 
 // y (rows, 16 panels) <- x times the panels, `stride` elements apart.
 static inline void panel_times(panel_x x, float *y, int64_t ldy, const void *w, int64_t stride,
