@@ -41,7 +41,7 @@ describe("nn.decoder_cache", function()
         local E = case.width or 48
         local memory, x = lt.randn(3, 21, E), lt.randn(3, 37, E)
         local want = net(x, memory, { tgt_is_causal = true })
-        for precision, tolerance in pairs { f32 = 1e-5, i16 = 3e-4 } do
+        for precision, tolerance in pairs { f32 = 1e-5, i16 = 5e-4 } do
           local cache = nn.decoder_cache(net, memory, { precision = precision, max_length = 37 })
           local e = differ(by_steps(cache, x), want)
           assert(e < tolerance, ("case %d, %s: %g"):format(i, precision, e))
@@ -132,7 +132,7 @@ describe("nn.decoder_cache", function()
               local whole = net(lt.cat(row.history, 1):unsqueeze(1), memory:narrow(1, row.source, 1),
                 { tgt_is_causal = true })
               local e = differ(y:narrow(1, k, 1), whole:select(2, t))
-              assert(e < (precision == "f32" and 1e-5 or 3e-4), ("step %d, row %d: %g"):format(t, k, e))
+              assert(e < (precision == "f32" and 1e-5 or 5e-4), ("step %d, row %d: %g"):format(t, k, e))
             end
           end
           local order, new = {}, {}
