@@ -219,6 +219,15 @@ end
 
 -- ---- decoding -----------------------------------------------------------------------------------
 
+-- Rows a picture, where the rows are of all pictures in their order and as many of each; else nil.
+local function evenly(rows, pictures)
+  local each = #rows / pictures
+  for k, row in ipairs(rows) do
+    if row.picture ~= math.floor((k - 1) / each) then return nil end
+  end
+  return each % 1 == 0 and each or nil
+end
+
 --- What lt.decode needs of pictures: the encoder's result, a cache, and of each row its picture and what it
 -- has said.
 -- @param given precision of nn.decoder_cache
@@ -227,19 +236,10 @@ function Seq2seq:state(pictures, given)
     local memory, heard, places, seen = self:encode(pictures)
     local rows = {}
     for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, follower = self._codec:follow() } end
-    return { rows = rows, heard = heard, places = places, seen = seen,
+    return { rows = rows, pictures = #rows, each = 1, heard = heard, places = places, seen = seen,
       cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
         max_length = self._longest, precision = given and given.precision }) }
   end)
-end
-
--- Rows a picture, where the rows are of all pictures in their order and as many of each; else nil.
-local function evenly(pictures, count)
-  local each = #pictures / count
-  for k, picture in ipairs(pictures) do
-    if picture ~= math.floor((k - 1) / each) then return nil end
-  end
-  return each % 1 == 0 and each or nil
 end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
@@ -252,9 +252,8 @@ function Seq2seq:step(tokens, state)
   end)
   local said = state.cache:step(x)
   if not self.pointer then return said end
-  local each = evenly(pictures, state.seen.keys:size(1))
-  if each then
-    return self.pointer(said:reshape(-1, each, said:size(2)), state.seen, moments):flatten(1, 2)
+  if state.each then
+    return self.pointer(said:reshape(-1, state.each, said:size(2)), state.seen, moments):flatten(1, 2)
   end
   return self.pointer(said:unsqueeze(2), state.seen, moments, of_row):squeeze(2)
 end
@@ -267,6 +266,7 @@ function Seq2seq.reorder(_, state, rows)
   for k, row in ipairs(rows) do
     state.rows[k] = { picture = before[row].picture, follower = before[row].follower:copy() }
   end
+  state.each = evenly(state.rows, state.pictures)
 end
 
 -- The options of lt.decode for those of generate.
