@@ -16,8 +16,8 @@ enum { FFT_MAX_PASSES = 24, FFT_MAX_PRIME = 31, FFT_MAX_LENGTH = 1 << 20 };
 
 typedef struct fft_pass {
     int radix, m, s;   // m butterflies groups of s interleaved transforms
-    const float *tw;   // m x (radix - 1) complex
-    const float *roots;  // radix complex, for a radix without code of its own
+    const fft_real *tw;   // m x (radix - 1) complex
+    const fft_real *roots;  // radix complex, for a radix without code of its own
 } fft_pass;
 
 typedef struct fft_small {
@@ -31,11 +31,11 @@ typedef struct fft_plan {
     int m;           // n / pack
     int a, b;        // m = a b, unless Bluestein
     fft_small col, row;
-    float *tw;       // a x b complex: exp(-2 pi i r c / m)
-    float *unpack;   // m + 1 complex: exp(-2 pi i k / n)
+    fft_real *tw;       // a x b complex: exp(-2 pi i r c / m)
+    fft_real *unpack;   // m + 1 complex: exp(-2 pi i k / n)
     struct fft_plan *conv;  // Bluestein: the power-of-two transform, pack 1
-    float *chirp;    // m complex: exp(-pi i k k / m)
-    float *kernel;   // conv->m complex: transform of the conjugate chirp, divided by conv->m
+    fft_real *chirp;    // m complex: exp(-pi i k k / m)
+    fft_real *kernel;   // conv->m complex: transform of the conjugate chirp, divided by conv->m
     struct fft_plan *next;
 } fft_plan;
 
@@ -47,11 +47,11 @@ FFT_INLINE cvec c_sub(cvec a, cvec b) { return (cvec){a.re - b.re, a.im - b.im};
 // a - i b and a + i b
 FFT_INLINE cvec c_sub_i(cvec a, cvec b) { return (cvec){a.re + b.im, a.im - b.re}; }
 FFT_INLINE cvec c_add_i(cvec a, cvec b) { return (cvec){a.re - b.im, a.im + b.re}; }
-FFT_INLINE cvec c_mul(cvec a, const float *w)
+FFT_INLINE cvec c_mul(cvec a, const fft_real *w)
 {
     return (cvec){a.re * w[0] - a.im * w[1], a.re * w[1] + a.im * w[0]};
 }
-FFT_INLINE cvec c_axpy(cvec y, float s, cvec x) { return (cvec){y.re + s * x.re, y.im + s * x.im}; }
+FFT_INLINE cvec c_axpy(cvec y, fft_real s, cvec x) { return (cvec){y.re + s * x.re, y.im + s * x.im}; }
 
 FFT_INLINE void dft2(cvec *v)
 {
@@ -64,8 +64,9 @@ FFT_INLINE void dft3(cvec *v)
 {
     cvec sum = c_add(v[1], v[2]), diff = c_sub(v[1], v[2]);
     cvec mid = c_axpy(v[0], -0.5f, sum);
-    diff.re *= 0.86602540378443865f;
-    diff.im *= 0.86602540378443865f;
+    const fft_real s = (fft_real)0.86602540378443865;
+    diff.re *= s;
+    diff.im *= s;
     v[0] = c_add(v[0], sum);
     v[1] = c_sub_i(mid, diff);
     v[2] = c_add_i(mid, diff);
@@ -83,8 +84,9 @@ FFT_INLINE void dft4(cvec *v)
 
 FFT_INLINE void dft5(cvec *v)
 {
-    const float c1 = 0.30901699437494742f, c2 = -0.80901699437494742f;  // cos 72, cos 144 degrees
-    const float s1 = 0.95105651629515357f, s2 = 0.58778525229247313f;
+    const fft_real c1 = (fft_real)0.30901699437494742;  // cos 72 degrees
+    const fft_real c2 = (fft_real)-0.80901699437494742;  // cos 144 degrees
+    const fft_real s1 = (fft_real)0.95105651629515357, s2 = (fft_real)0.58778525229247313;
     cvec a = c_add(v[1], v[4]), b = c_sub(v[1], v[4]);
     cvec c = c_add(v[2], v[3]), d = c_sub(v[2], v[3]);
     cvec e = c_axpy(c_axpy(v[0], c1, a), c2, c), f = c_axpy(c_axpy(v[0], c2, a), c1, c);
@@ -99,7 +101,7 @@ FFT_INLINE void dft5(cvec *v)
 
 FFT_INLINE void dft8(cvec *v)
 {
-    const float r = 0.70710678118654752f;
+    const fft_real r = (fft_real)0.70710678118654752;
     cvec even[4] = {v[0], v[2], v[4], v[6]}, odd[4] = {v[1], v[3], v[5], v[7]};
     dft4(even);
     dft4(odd);
@@ -115,7 +117,7 @@ FFT_INLINE void dft8(cvec *v)
     v[7] = c_sub(even[3], t3);
 }
 
-FFT_INLINE void dft_prime(cvec *v, int r, const float *roots)
+FFT_INLINE void dft_prime(cvec *v, int r, const fft_real *roots)
 {
     cvec u[FFT_MAX_PRIME];
     for (int k = 0; k < r; k++) {
@@ -128,12 +130,12 @@ FFT_INLINE void dft_prime(cvec *v, int r, const float *roots)
 
 // One Stockham pass. x and y are read and written with strides in points; `in` holds twiddles for the
 // points of x (first pass of a row) or NULL.
-FFT_INLINE void fft_butterflies(int r, const fft_pass *p, const cvec *x, long xs, const float *in,
+FFT_INLINE void fft_butterflies(int r, const fft_pass *p, const cvec *x, long xs, const fft_real *in,
                                 cvec *y, long ys)
 {
     if (r < 2 || r > FFT_MAX_PRIME) __builtin_unreachable();
     for (int i = 0; i < p->m; i++) {
-        const float *w = p->tw + (long)i * (r - 1) * 2;
+        const fft_real *w = p->tw + (long)i * (r - 1) * 2;
         for (int q = 0; q < p->s; q++) {
             cvec v[FFT_MAX_PRIME];
             for (int j = 0; j < r; j++) {
@@ -159,7 +161,7 @@ FFT_INLINE void fft_butterflies(int r, const fft_pass *p, const cvec *x, long xs
 
 // Separate functions, so that the compiler sees the radix, and whether there are twiddles.
 #define FFT_PASS(name, r) \
-    static void name(const fft_pass *p, const cvec *x, long xs, const float *in, cvec *y, long ys) \
+    static void name(const fft_pass *p, const cvec *x, long xs, const fft_real *in, cvec *y, long ys) \
     { \
         if (in) \
             fft_butterflies(r, p, x, xs, in, y, ys); \
@@ -175,7 +177,7 @@ FFT_PASS(fft_pass8, 8)
 FFT_PASS(fft_pass_prime, p->radix)
 
 // y <- transform of x, natural order; t has 2 n points of scratch. In place where xs == ys.
-static void fft_small_run(const fft_small *f, const cvec *x, long xs, const float *in, cvec *y,
+static void fft_small_run(const fft_small *f, const cvec *x, long xs, const fft_real *in, cvec *y,
                           long ys, cvec *t)
 {
     if (f->passes == 0) {  // one point
@@ -232,11 +234,11 @@ static int fft_largest_prime(int n)
 }
 
 // cos and sin of -2 pi j / n, with j reduced first.
-static void fft_root(float *w, int64_t j, int64_t n)
+static void fft_root(fft_real *w, int64_t j, int64_t n)
 {
     double angle = -2.0 * M_PI * (double)(j % n) / (double)n;
-    w[0] = (float)cos(angle);
-    w[1] = (float)sin(angle);
+    w[0] = (fft_real)cos(angle);
+    w[1] = (fft_real)sin(angle);
 }
 
 static bool fft_small_init(fft_small *f, int n)
@@ -246,12 +248,12 @@ static bool fft_small_init(fft_small *f, int n)
     int left = n, s = 1;
     for (int i = 0; i < f->passes; i++) {
         int r = radix[i], m = left / r;
-        float *tw = malloc(sizeof(float) * 2 * ((size_t)m * (r - 1) + r));
+        fft_real *tw = malloc(sizeof(fft_real) * 2 * ((size_t)m * (r - 1) + r));
         if (!tw) return false;
         for (int p = 0; p < m; p++)
             for (int j = 1; j < r; j++)
                 fft_root(tw + 2 * ((size_t)p * (r - 1) + j - 1), (int64_t)p * j, left);
-        float *roots = tw + 2 * (size_t)m * (r - 1);
+        fft_real *roots = tw + 2 * (size_t)m * (r - 1);
         for (int j = 0; j < r; j++) fft_root(roots + 2 * j, j, r);
         f->pass[i] = (fft_pass){r, m, s, tw, roots};
         left = m;
@@ -295,8 +297,8 @@ static bool fft_bluestein_init(fft_plan *p)
     int m = p->m, big = 1;
     while (big < 2 * m - 1) big *= 2;
     p->conv = fft_plan_make(big, 1);
-    p->chirp = malloc(sizeof(float) * 2 * (size_t)m);
-    p->kernel = malloc(sizeof(float) * 2 * (size_t)big);
+    p->chirp = malloc(sizeof(fft_real) * 2 * (size_t)m);
+    p->kernel = malloc(sizeof(fft_real) * 2 * (size_t)big);
     if (!p->conv || !p->chirp || !p->kernel) return false;
     cvec *x = lt_alloc((int64_t)sizeof(cvec) * (2 * (int64_t)big + fft_scratch_points(p->conv)));
     if (!x) return false;
@@ -309,8 +311,8 @@ static bool fft_bluestein_init(fft_plan *p)
     }
     fft_complex(p->conv, x, x + big, x + 2 * big);
     for (int k = 0; k < big; k++) {
-        p->kernel[2 * k] = x[big + k].re[0] / (float)big;
-        p->kernel[2 * k + 1] = x[big + k].im[0] / (float)big;
+        p->kernel[2 * k] = x[big + k].re[0] / (fft_real)big;
+        p->kernel[2 * k + 1] = x[big + k].im[0] / (fft_real)big;
     }
     lt_free(x);
     return true;
@@ -330,13 +332,13 @@ static fft_plan *fft_plan_make(int n, int pack)
     } else {
         fft_split(p->m, &p->a, &p->b);
         ok = fft_small_init(&p->col, p->a) && fft_small_init(&p->row, p->b);
-        p->tw = malloc(sizeof(float) * 2 * (size_t)p->m);
+        p->tw = malloc(sizeof(fft_real) * 2 * (size_t)p->m);
         ok = ok && p->tw;
         for (int r = 0; ok && r < p->a; r++)
             for (int c = 0; c < p->b; c++)
                 fft_root(p->tw + 2 * ((size_t)r * p->b + c), (int64_t)r * c, p->m);
     }
-    p->unpack = malloc(sizeof(float) * 2 * ((size_t)p->m + 1));
+    p->unpack = malloc(sizeof(fft_real) * 2 * ((size_t)p->m + 1));
     ok = ok && p->unpack;
     for (int k = 0; ok && k <= p->m; k++) fft_root(p->unpack + 2 * k, k, n);
     if (ok) return p;
@@ -380,7 +382,7 @@ static void fft_columns(const fft_plan *p, cvec *x, cvec *t)
 FFT_INLINE void fft_row(const fft_plan *p, const cvec *x, int pitch, int r, cvec *y, long ys,
                         cvec *t)
 {
-    const float *tw = r ? p->tw + 2 * (size_t)r * p->b : NULL;
+    const fft_real *tw = r ? p->tw + 2 * (size_t)r * p->b : NULL;
     fft_small_run(&p->row, x + (size_t)r * pitch, 1, tw, y, ys, t);
 }
 

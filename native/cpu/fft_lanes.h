@@ -2,28 +2,40 @@
 //
 // The spectral kernels transform many frames at once, one frame per SIMD lane, so that an FFT needs
 // no shuffles: frames are transposed once on the way in, and bins leave as rows of frames.
+// A file that defines FFT_DOUBLE before it includes this gets everything, transforms too, in f64.
 #ifndef LT_FFT_LANES_H
 #define LT_FFT_LANES_H
 
 #include "core/internal.h"
 
 #if defined(__AVX512F__)
-#define LT_LANES 16
+#define FFT_BYTES 64  // of a vector
 #elif defined(__AVX2__)
-#define LT_LANES 8
+#define FFT_BYTES 32
 #else
-#define LT_LANES 4
+#define FFT_BYTES 16
 #endif
 
-typedef float vec __attribute__((vector_size(4 * LT_LANES), may_alias));
-typedef float vec_loose __attribute__((vector_size(4 * LT_LANES), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * LT_LANES), may_alias));
+#ifdef FFT_DOUBLE
+#define LT_LANES (FFT_BYTES / 8)
+typedef double fft_real;
+typedef int64_t fft_int;
+#define fft_sqrt sqrt
+#else
+#define LT_LANES (FFT_BYTES / 4)
+typedef float fft_real;
+typedef int32_t fft_int;
+#define fft_sqrt sqrtf
+#endif
+typedef fft_real vec __attribute__((vector_size(FFT_BYTES), may_alias));
+typedef fft_real vec_loose __attribute__((vector_size(FFT_BYTES), aligned(4), may_alias));
+typedef fft_int ivec __attribute__((vector_size(FFT_BYTES), may_alias));
 typedef struct cvec { vec re, im; } cvec;
 
-static inline vec vec_all(float x) { return (vec){0} + x; }
-static inline vec vec_load(const float *p) { return *(const vec_loose *)p; }
+static inline vec vec_all(fft_real x) { return (vec){0} + x; }
+static inline vec vec_load(const fft_real *p) { return *(const vec_loose *)p; }
 // The same for two uses, which GCC would else make two loads: dear where they cross cache lines.
-static inline vec vec_held(const float *p)
+static inline vec vec_held(const fft_real *p)
 {
     vec v = vec_load(p);
 #ifdef __x86_64__
@@ -31,14 +43,14 @@ static inline vec vec_held(const float *p)
 #endif
     return v;
 }
-static inline void vec_store(float *p, vec v) { *(vec_loose *)p = v; }
+static inline void vec_store(fft_real *p, vec v) { *(vec_loose *)p = v; }
 static inline vec vec_select(ivec mask, vec a, vec b)
 {
     return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 static inline vec vec_max(vec a, vec b) { return vec_select(a > b, a, b); }
 // The first n lanes of v.
-static inline void vec_store_some(float *p, vec v, int n)
+static inline void vec_store_some(fft_real *p, vec v, int n)
 {
     if (n >= LT_LANES) {
         vec_store(p, v);
@@ -46,7 +58,7 @@ static inline void vec_store_some(float *p, vec v, int n)
         for (int i = 0; i < n; i++) p[i] = v[i];
     }
 }
-static inline vec vec_load_some(const float *p, int n)
+static inline vec vec_load_some(const fft_real *p, int n)
 {
     if (n >= LT_LANES) return vec_load(p);
     vec v = {0};
@@ -55,7 +67,7 @@ static inline vec vec_load_some(const float *p, int n)
 }
 static inline vec vec_sqrt(vec v)
 {
-    for (int i = 0; i < LT_LANES; i++) v[i] = sqrtf(v[i]);
+    for (int i = 0; i < LT_LANES; i++) v[i] = fft_sqrt(v[i]);
     return v;
 }
 
@@ -67,8 +79,10 @@ static inline vec vec_sqrt(vec v)
 #elif LT_LANES == 8
 #define LT_EACH(f, h) \
     f(0, h), f(1, h), f(2, h), f(3, h), f(4, h), f(5, h), f(6, h), f(7, h)
-#else
+#elif LT_LANES == 4
 #define LT_EACH(f, h) f(0, h), f(1, h), f(2, h), f(3, h)
+#else
+#define LT_EACH(f, h) f(0, h), f(1, h)
 #endif
 #define LT_LOW(e, h) (((e) & (h)) ? LT_LANES + (e) - (h) : (e))
 #define LT_HIGH(e, h) (((e) & (h)) ? LT_LANES + (e) : (e) + (h))
@@ -92,14 +106,16 @@ static inline __attribute__((always_inline)) void vec_transpose(vec *t)
 #if LT_LANES >= 8
     LT_EXCHANGE(t, 4)
 #endif
+#if LT_LANES >= 4
     LT_EXCHANGE(t, 2)
+#endif
     LT_EXCHANGE(t, 1)
 }
 
 #define LT_TURN(e, h) (((e) + (h)) % LT_LANES)
 
 // The sum of all lanes, as a tree.
-static inline float vec_sum(vec v)
+static inline fft_real vec_sum(vec v)
 {
 #if LT_LANES >= 16
     v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 8));
@@ -107,13 +123,15 @@ static inline float vec_sum(vec v)
 #if LT_LANES >= 8
     v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 4));
 #endif
+#if LT_LANES >= 4
     v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 2));
+#endif
     v += __builtin_shufflevector(v, v, LT_EACH(LT_TURN, 1));
     return v[0];
 }
 
 // re and im of n frames as n interleaved complex numbers.
-static inline void cvec_store_some(float *p, cvec c, int n)
+static inline void cvec_store_some(fft_real *p, cvec c, int n)
 {
     vec low = __builtin_shufflevector(c.re, c.im, LT_EACH(LT_ZIP_LOW, 0));
     vec high = __builtin_shufflevector(c.re, c.im, LT_EACH(LT_ZIP_LOW, LT_LANES / 2));
@@ -121,7 +139,7 @@ static inline void cvec_store_some(float *p, cvec c, int n)
     if (2 * n > LT_LANES) vec_store_some(p + LT_LANES, high, 2 * n - LT_LANES);
 }
 
-static inline cvec cvec_load_some(const float *p, int n)
+static inline cvec cvec_load_some(const fft_real *p, int n)
 {
     cvec c = {{0}, {0}};
     for (int i = 0; i < n; i++) {
@@ -131,6 +149,7 @@ static inline cvec cvec_load_some(const float *p, int n)
     return c;
 }
 
+#ifndef FFT_DOUBLE
 // Natural logarithm of normal positive x; a NaN stays one. With x = 2^e m and m in
 // [sqrt(1/2), sqrt(2)) the result is e ln 2 + f - f^2/2 + f^3 P(f), f = m - 1; P interpolates at
 // Chebyshev nodes (error below 8e-9).
@@ -158,5 +177,6 @@ static inline vec vec_log1p(vec x)
     vec u = 1.0f + x;
     return vec_log(u) + (x - (u - 1.0f)) / u;
 }
+#endif
 
 #endif

@@ -19,8 +19,8 @@ typedef struct frame_work {
     cvec *z;       // m points (whole transforms), or two rows
     cvec *t;       // fft scratch
     cvec *out;     // n / 2 + 1 bins; powers lie here as plain vectors
-    float *edge;   // LT_LANES frames that reach outside of the signal
-    float *window; // n
+    fft_real *edge;   // LT_LANES frames that reach outside of the signal
+    fft_real *window; // n
     void *block;
 } frame_work;
 
@@ -38,7 +38,7 @@ static int64_t frame_work_layout(frame_work *w, const fft_plan *p, char *base)
                        (int64_t)sizeof(cvec) * (p->m + p->b * 2),
                        (int64_t)sizeof(cvec) * fft_scratch_points(p),
                        (int64_t)sizeof(cvec) * (p->n / 2 + 1),
-                       (int64_t)sizeof(float) * LT_LANES * p->n, (int64_t)sizeof(float) * p->n};
+                       (int64_t)sizeof(fft_real) * LT_LANES * p->n, (int64_t)sizeof(fft_real) * p->n};
     void **fields[] = {(void **)&w->x,   (void **)&w->z,    (void **)&w->t,
                        (void **)&w->out, (void **)&w->edge, (void **)&w->window};
     for (int i = 0; i < 6; i++) {
@@ -74,8 +74,8 @@ static int64_t frame_mirror(int64_t i, int64_t length)
 
 // Where the samples of each of LT_LANES frames from `first` begin; frames that reach outside are
 // copied and completed. Lanes beyond the last frame repeat it.
-static void frame_lanes(const frame_plan *f, const float *x, int64_t first, frame_work *w,
-                        const float *lane[LT_LANES])
+static void frame_lanes(const frame_plan *f, const fft_real *x, int64_t first, frame_work *w,
+                        const fft_real *lane[LT_LANES])
 {
     int n = f->fft->n;
     for (int l = 0; l < LT_LANES; l++) {
@@ -89,7 +89,7 @@ static void frame_lanes(const frame_plan *f, const float *x, int64_t first, fram
             lane[l] = x + begin;
             continue;
         }
-        float *copy = w->edge + (int64_t)l * n;
+        fft_real *copy = w->edge + (int64_t)l * n;
         for (int i = 0; i < n; i++) {
             int64_t at = begin + i;
             if (at >= 0 && at < f->length)
@@ -102,7 +102,7 @@ static void frame_lanes(const frame_plan *f, const float *x, int64_t first, fram
 }
 
 // Samples [from, from + count) of all lanes, windowed, as vectors.
-FFT_INLINE void frame_block(const float *const lane[LT_LANES], const float *window, int from,
+FFT_INLINE void frame_block(const fft_real *const lane[LT_LANES], const fft_real *window, int from,
                             int count, vec *out)
 {
     int i = 0;
@@ -120,7 +120,7 @@ FFT_INLINE void frame_block(const float *const lane[LT_LANES], const float *wind
 }
 
 // All m points of the frames, in order.
-static void frame_load(const fft_plan *p, const float *const lane[LT_LANES], const float *window,
+static void frame_load(const fft_plan *p, const fft_real *const lane[LT_LANES], const fft_real *window,
                        cvec *x)
 {
     if (p->pack == 2) {
@@ -135,8 +135,8 @@ static void frame_load(const fft_plan *p, const float *const lane[LT_LANES], con
 }
 
 // Loads column by column and transforms each while it is in the first-level cache.
-static void frame_load_columns(const fft_plan *p, const float *const lane[LT_LANES],
-                               const float *window, cvec *x, cvec *t)
+static void frame_load_columns(const fft_plan *p, const fft_real *const lane[LT_LANES],
+                               const fft_real *window, cvec *x, cvec *t)
 {
     enum { BLOCK = LT_LANES / 2 };  // points in one transposed square
     int pitch = frame_pitch(p);
@@ -157,7 +157,7 @@ static void frame_window(const frame_plan *f, frame_work *w, double scale)
     const fft_plan *p = f->fft;
     double factor = p->pack == 2 ? 0.5 * scale : scale;
     for (int i = 0; i < p->n; i++)
-        w->window[i] = (float)(factor * (f->window ? f->window[i] : 1.0f));
+        w->window[i] = (fft_real)(factor * (f->window ? f->window[i] : 1.0f));
 }
 
 // ---- forward -----------------------------------------------------------------------------------
@@ -221,14 +221,11 @@ FFT_INLINE void frame_unpack_rows(int kind, const fft_plan *p, const cvec *x, cv
     }
 }
 
-// Bins 0 .. n / 2 of LT_LANES frames from `first` into w->out: points, or vectors of power or
-// magnitude. frame_window must have been called.
-FFT_INLINE void frame_forward_as(int kind, const frame_plan *f, const float *x, int64_t first,
-                                 frame_work *w)
+// Bins 0 .. n / 2 of LT_LANES frames, whose samples begin at lane, into w->out: points, or vectors of
+// power or magnitude. frame_window must have been called.
+FFT_INLINE void frame_transform(int kind, const fft_plan *p, const fft_real *const lane[LT_LANES],
+                                frame_work *w)
 {
-    const fft_plan *p = f->fft;
-    const float *lane[LT_LANES];
-    frame_lanes(f, x, first, w, lane);
     if (p->pack == 2 && !p->conv && p->a > 1) {
         frame_load_columns(p, lane, w->window, w->x, w->t);
         frame_unpack_rows(kind, p, w->x, w->z, w->out, w->t);
@@ -239,8 +236,17 @@ FFT_INLINE void frame_forward_as(int kind, const frame_plan *f, const float *x, 
     frame_unpack_all(kind, p, w->z, w->out);
 }
 
+// The same of the LT_LANES frames from `first` of a signal.
+FFT_INLINE void frame_forward_as(int kind, const frame_plan *f, const fft_real *x, int64_t first,
+                                 frame_work *w)
+{
+    const fft_real *lane[LT_LANES];
+    frame_lanes(f, x, first, w, lane);
+    frame_transform(kind, f->fft, lane, w);
+}
+
 #define FRAME_FORWARD(name, kind) \
-    __attribute__((unused)) static void name(const frame_plan *f, const float *x, int64_t first, \
+    __attribute__((unused)) static void name(const frame_plan *f, const fft_real *x, int64_t first, \
                                              frame_work *w) \
     { \
         frame_forward_as(kind, f, x, first, w); \
@@ -268,8 +274,8 @@ static void frame_pack(const fft_plan *p, frame_work *w)
     for (int k = 0; k < p->m; k++) {
         cvec a = in[k], b = in[p->m - k];
         if (k == 0) a.im = b.im = (vec){0};  // as irfft: the ends count as real
-        const float *w_k = p->unpack + 2 * k;
-        float conj[2] = {w_k[0], -w_k[1]};
+        const fft_real *w_k = p->unpack + 2 * k;
+        fft_real conj[2] = {w_k[0], -w_k[1]};
         cvec o = c_mul((cvec){a.re - b.re, a.im + b.im}, conj);
         x[k] = (cvec){(a.im - b.im) + o.re, (a.re + b.re) - o.im};
     }

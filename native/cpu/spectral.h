@@ -92,8 +92,8 @@ static inline int64_t spectral_work(const frame_plan *f)
 }
 
 // Adds the frames in `samples` (n vectors, windowed and scaled by w->window) where they lie in y.
-__attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, float *y, int64_t first,
-                                                         const vec *samples, const float *window)
+__attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, fft_real *y, int64_t first,
+                                                         const vec *samples, const fft_real *window)
 {
     int n = f->fft->n;
     int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
@@ -121,6 +121,7 @@ __attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, fl
 }
 
 // ---- what becomes of a power -------------------------------------------------------------------
+#ifndef FFT_DOUBLE
 FFT_INLINE vec spectral_shape(const lt_log *g, vec x)
 {
     x = x * (float)g->scale;
@@ -134,6 +135,7 @@ FFT_INLINE vec spectral_shape(const lt_log *g, vec x)
     }
     return x * (float)g->multiplier + (float)g->offset;
 }
+#endif
 
 __attribute__((unused)) static lt_status spectral_check_log(const char *op, const lt_log *g)
 {

@@ -51,6 +51,19 @@ lt_status lt_log_mel_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tenso
                               const lt_tensor *window, const lt_tensor *bands,
                               const lt_tensor *weights, const lt_frames *frames, const lt_log *log,
                               int32_t power);
+// y (B, frames, rows), contiguous: Kaldi's log filter bank energies of x (B, T), computed in f64. Frames
+// are as long as the window and hop apart, as many as fit; bands and weights as above.
+typedef struct lt_fbank_options {
+    int64_t n_fft, hop;     // frames are filled with zeros to n_fft samples
+    double preemphasis;     // this share of the sample before is subtracted
+    double floor;           // of the energies, above 0
+    bool remove_dc_offset;  // subtract a frame's mean first
+} lt_fbank_options;
+lt_status lt_fbank(lt_tensor *y, const lt_tensor *x, const lt_tensor *window,
+                   const lt_tensor *bands, const lt_tensor *weights, const lt_fbank_options *o);
+lt_status lt_fbank_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *x,
+                            const lt_tensor *window, const lt_tensor *bands,
+                            const lt_tensor *weights, const lt_fbank_options *o);
 // y (B, rows, frames, 2), or (B, rows, frames) for the log of magnitudes: complex filters over
 // spectra of rectangular frames. bands as above with complex weights (re, im, re, im, ...); y may hold
 // fewer frames than x has.

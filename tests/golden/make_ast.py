@@ -68,6 +68,17 @@ def small():
     return t
 
 
+def exact(x):
+    """The transformer's filter banks in f64 but for the window and the triangles, which torch has in f32."""
+    frames = x.double().unfold(0, 400, 160)
+    frames = frames - frames.mean(1, keepdim=True)
+    frames = frames - 0.97 * torch.cat([frames[:, :1], frames[:, :-1]], 1)
+    frames = F.pad(frames * torch.hann_window(400, periodic=False).double(), (0, 112))
+    power = torch.fft.rfft(frames).abs() ** 2
+    triangles, _ = torchaudio.compliance.kaldi.get_mel_banks(128, 512, 16000.0, 20.0, 0.0, 100.0, -500.0, 1.0)
+    return (power @ F.pad(triangles.double(), (0, 1)).T).clamp_min(2.0 ** -23).log().float()
+
+
 def features():
     time = np.arange(9001) / 16000
     signals = [np.sin(2 * np.pi * 440 * time) * 0.3, np.sin(2 * np.pi * (100 + 3000 * time) * time) * 0.1 + 0.2]
@@ -77,6 +88,8 @@ def features():
         extract = ASTFeatureExtractor(max_length=length)
         t[f"features_{length}"] = torch.cat([torch.as_tensor(np.asarray(extract(
             s.numpy(), sampling_rate=16000)["input_values"])) for s in t["signals"]])[:, :80].clone()
+    t["noise"] = torch.tensor(np.random.default_rng(147).normal(0, 1, 8000), dtype=torch.float32)
+    t["noise_fbank"] = exact(t["noise"])
     kaldi = torchaudio.compliance.kaldi.fbank
     t["fbank_default"] = kaldi(t["signals"][:1])
     t["fbank_options"] = kaldi(t["signals"][1:], sample_frequency=8000, num_mel_bins=40, frame_length=32,

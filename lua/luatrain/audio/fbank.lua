@@ -1,5 +1,6 @@
 --- Kaldi's filter banks (compute-fbank-feats; torchaudio.compliance.kaldi.fbank), and the pictures that
 -- the Audio Spectrogram Transformer takes.
+local ffi = require "ffi"
 local core = require "luatrain.core"
 local options = require "luatrain.options"
 local scope = require "luatrain.scope"
@@ -7,7 +8,6 @@ local Tensor = require "luatrain.tensor"
 local filters = require "luatrain.audio.filters"
 local mel_ops = require "luatrain.ops.mel"
 local spectra = require "luatrain.audio.spectra"
-local stft_ops = require "luatrain.ops.stft"
 
 local fbank = {}
 
@@ -16,18 +16,30 @@ local DEFAULTS = { sample_rate = 16000, n_mels = 23, frame_length = 25, frame_sh
 
 local FLOOR = 2 ^ -23  -- the epsilon of f32
 
+local f32 = ffi.typeof "float[1]"
+local function rounded(x) return f32(x)[0] end
+
+-- A symmetric Hann window whose every step is rounded to f32, as torch.hann_window's are: bins that hold
+-- little, and networks trained on them, know the difference.
+local function hann(n)
+  local values, step = {}, rounded(2 * math.pi / math.max(n - 1, 1))
+  for i = 1, n do values[i] = 0.5 - 0.5 * rounded(math.cos(rounded((i - 1) * step))) end
+  return values
+end
+
 -- The symmetric window of n samples; Kaldi's own is a Hann window to the power of 0.85.
 local function window_of(name, n)
-  local values = filters.window_values(name == "povey" and "hann" or name, n, true)
+  local own = name == "povey" or name == "hann"
+  local values = own and hann(n) or filters.window_values(name, n, true)
   if name == "povey" then
-    for i, w in ipairs(values) do values[i] = w ^ 0.85 end
+    for i, w in ipairs(values) do values[i] = rounded(w) ^ 0.85 end
   end
   return Tensor.from(values)
 end
 
 local made = setmetatable({}, { __mode = "v" })  -- tables by the text of their options
 
--- Sizes in samples, the window, and the filters as lt_log_mel wants them.
+-- Sizes in samples, the window, and the filters as lt_fbank wants them.
 local function tables_of(o)
   local size = math.floor(o.sample_rate * o.frame_length / 1000 + 1e-6)
   local step = math.floor(o.sample_rate * o.frame_shift / 1000 + 1e-6)
@@ -45,20 +57,9 @@ local function tables_of(o)
   return t
 end
 
--- Frames (N, size): without their mean, each sample less 0.97 of the one before (the first: of itself),
--- times the window.
-local function prepare(frames, t, o)
-  if o.remove_dc_offset then frames = frames - frames:mean(2, true) end
-  if o.preemphasis ~= 0 then
-    local lt = require "luatrain"
-    local before = lt.cat({ frames:narrow(2, 1, 1), frames:narrow(2, 1, t.size - 1) }, 2)
-    frames = frames - before * o.preemphasis
-  end
-  return frames * t.window
-end
-
 --- Log filter bank energies of x (T) or (B, T): (frames, n_mels) or (B, frames, n_mels). Frames that do not
--- fit into the signal are left out (snip_edges), there is no dither.
+-- fit into the signal are left out (snip_edges), there is no dither. Computed in f64: the bins that hold
+-- least are right, too.
 -- o: sample_rate (16000 Hz), n_mels (23), frame_length (25 ms), frame_shift (10 ms), fmin (20 Hz), fmax (0;
 -- 0 and below: so far from half the sample rate), preemphasis (0.97), remove_dc_offset (true), window
 -- ("povey"; "hann", "hamming", "blackman", "ones")
@@ -74,13 +75,8 @@ function fbank.fbank(x, o)
   if batch:size(2) < t.size then
     core.fail("fbank: the signal has %d samples, a frame %d", batch:size(2), t.size)
   end
-  local frames = batch:unfold(2, t.size, t.step)                     -- (B, frames, size)
-  local B, count = frames:size(1), frames:size(2)
-  local lt = require "luatrain"
-  local ready = lt.pad(prepare(frames:reshape(B * count, t.size), t, o), { 0, t.n_fft - t.size })
-  local y = mel_ops.log_mel(ready, nil, t.bands, t.weights,
-    stft_ops.frames(t.n_fft, t.n_fft, false, false, 1), mel_ops.log("log_max", { floor = FLOOR }), 2)
-  y = y:reshape(B, count, o.n_mels)
+  local y = mel_ops.fbank(batch, t.window, t.bands, t.weights,
+    ffi.new("lt_fbank_options", { t.n_fft, t.step, o.preemphasis, FLOOR, o.remove_dc_offset }))
   return x:dim() == 1 and y:squeeze(1) or y
 end
 

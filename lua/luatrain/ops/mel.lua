@@ -58,4 +58,24 @@ mel.log_mel = op.define {
   end,
 }
 
+--- Kaldi's log filter bank energies of x (B, T), in f64: (B, frames, rows). window (size), bands and
+-- weights as above; options: an lt_fbank_options.
+mel.fbank = op.define {
+  name = "fbank",
+  forward = function(saved, x, window, bands, weights, options)
+    x = x:contiguous()
+    local frames = math.floor((x:size(2) - window:size(1)) / tonumber(options.hop)) + 1
+    local y = Tensor.empty { x:size(1), math.max(frames, 0), bands:size(1) }
+    check(C.lt_fbank(y.c, x.c, window.c, bands.c, weights.c, options))
+    saved.x, saved.window, saved.bands, saved.weights, saved.options = x, window, bands, weights, options
+    return y
+  end,
+  backward = function(saved, dy)
+    local dx = Tensor.empty(saved.x:size())
+    check(C.lt_fbank_backward(dx.c, dy:contiguous().c, saved.x.c, saved.window.c, saved.bands.c,
+      saved.weights.c, saved.options))
+    return dx
+  end,
+}
+
 return mel
