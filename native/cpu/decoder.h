@@ -8,7 +8,8 @@
 // (in / 2, 16, 2): two neighbouring columns side by side, since processors multiply and add pairs
 // of 16-bit integers in one instruction. To make floats of them would cost more than the products.
 // So what they are multiplied with becomes 16-bit integers, too (panel_take), as large as the sums
-// of FIXED_PAIRS pairs allow, which are added up in 32 bits before they become floats.
+// of FIXED_PAIRS pairs allow. What these end in is shifted and added up in integers: processors have
+// fewer units that make floats of integers, and they are those that multiply.
 #ifndef LT_DECODER_H
 #define LT_DECODER_H
 
@@ -28,6 +29,8 @@ enum {
     FIXED_ROWS = PANEL_PARTS > 1 ? 3 : 6,
     FIXED_PAIRS = 2,
     FIXED_TOP = 32765, // twice this, and what is rounded up, is at most 65535: times 32767, 32 bits
+    FIXED_SHIFT = 8, // what is left of 32 bits are 24, as many as a float has
+    FIXED_SUMS = 240, // so many of these are within 32 bits
     FIXED_AHEAD = 4096, // bytes
 };
 
@@ -53,10 +56,10 @@ VEC_INLINE int64_t panel_index(int64_t k, int64_t lane, bool fixed)
 // ---- numbers that are stored -------------------------------------------------------------------
 
 // What a number is multiplied with to be stored, and the scale that gives it back: NaN where the
-// largest magnitude is, so that a row which is not finite stays so.
+// largest magnitude is, so that a row which is not finite stays so, and 0 for a row of zeros.
 VEC_INLINE float panel_factor(float largest, bool fixed, float *scale)
 {
-    *scale = !fixed || largest == 0 ? 1.f : largest / 32767.f;
+    *scale = fixed ? largest / 32767.f : 1.f;
     return fixed && largest > 0 ? 32767.f / largest : 1.f;
 }
 
@@ -245,24 +248,48 @@ VEC_INLINE lt_vec_ints panel_pairs(const bool vnni, lt_vec_ints sum, const int16
     return sum;
 }
 
-// sum (rows) += `pairs` columns in pairs, at most FIXED_PAIRS, constants where this is inlined.
-VEC_INLINE void fixed_some(const int rows, const int pairs, panel_vec *sum, const int16_t *x,
-                           int64_t ldx, const int16_t *w)
+// sum (rows) += what `pairs` columns in pairs, at most FIXED_PAIRS, add up to, without its lowest
+// FIXED_SHIFT bits. Constants where this is inlined.
+VEC_INLINE void fixed_some(const int rows, const int pairs, lt_vec_ints sum[][PANEL_PARTS],
+                           const int16_t *x, int64_t ldx, const int16_t *w)
 {
-    lt_vec_ints part[FIXED_ROWS][PANEL_PARTS] = {0};
-#pragma GCC unroll 4
-    for (int i = 0; i < pairs; i++)
 #pragma GCC unroll 6
-        for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-            for (int q = 0; q < PANEL_PARTS; q++)
-                part[r][q] = panel_pairs(false, part[r][q], w + 2 * (i * PANEL + q * LT_VEC),
-                                         x + r * ldx + 2 * i);
+        for (int q = 0; q < PANEL_PARTS; q++) {
+            lt_vec_ints part = {0};
+#pragma GCC unroll 4
+            for (int i = 0; i < pairs; i++)
+                part = panel_pairs(false, part, w + 2 * (i * PANEL + q * LT_VEC),
+                                   x + r * ldx + 2 * i);
+            sum[r][q] += part >> FIXED_SHIFT;
+        }
+}
+
+// sum (rows) += columns i .. last in pairs, so few that 32 bits hold their sums. A shift rounds down:
+// what this takes away on average is given back.
+VEC_INLINE void fixed_sums(const int rows, panel_vec *sum, const int16_t *x, int64_t ldx,
+                           const int16_t *w, int64_t i, int64_t last)
+{
+    lt_vec_ints whole[FIXED_ROWS][PANEL_PARTS];
+    const int lost = (int)((last - i + FIXED_PAIRS - 1) / FIXED_PAIRS / 2);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int q = 0; q < PANEL_PARTS; q++) whole[r][q] = (lt_vec_ints){0} + lost;
+    for (; i + FIXED_PAIRS <= last; i += FIXED_PAIRS) {
+        const int16_t *here = w + 2 * i * PANEL;
+#pragma GCC unroll 4
+        for (int b = 0; b < FIXED_PAIRS; b++)
+            __builtin_prefetch((const char *)(here + 2 * b * PANEL) + FIXED_AHEAD);
+        fixed_some(rows, FIXED_PAIRS, whole, x + 2 * i, ldx, here);
+    }
+    for (; i < last; i++) fixed_some(rows, 1, whole, x + 2 * i, ldx, w + 2 * i * PANEL);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int q = 0; q < PANEL_PARTS; q++)
-            sum[r].part[q] += __builtin_convertvector(part[r][q], lt_vec);
+            sum[r].part[q] += __builtin_convertvector(whole[r][q], lt_vec);
 }
 
 VEC_INLINE void fixed_block(const int rows, float *y, int64_t ldy, const panel_x *x, int64_t row,
@@ -270,19 +297,14 @@ VEC_INLINE void fixed_block(const int rows, float *y, int64_t ldy, const panel_x
 {
     panel_vec sum[FIXED_ROWS] = {0};
     const int16_t *digits = (const int16_t *)x->x + row * x->ld;
-    int64_t i = 0, pairs = panel_deep(x->k, true) / 2;
-    for (; i + FIXED_PAIRS <= pairs; i += FIXED_PAIRS) {
-        const int16_t *here = w + 2 * i * PANEL;
-#pragma GCC unroll 4
-        for (int b = 0; b < FIXED_PAIRS; b++)
-            __builtin_prefetch((const char *)(here + 2 * b * PANEL) + FIXED_AHEAD);
-        fixed_some(rows, FIXED_PAIRS, sum, digits + 2 * i, x->ld, here);
-    }
-    for (; i < pairs; i++) fixed_some(rows, 1, sum, digits + 2 * i, x->ld, w + 2 * i * PANEL);
+    int64_t pairs = panel_deep(x->k, true) / 2, most = FIXED_SUMS * FIXED_PAIRS;
+    for (int64_t i = 0; i < pairs; i += most)
+        fixed_sums(rows, sum, digits, x->ld, w, i, pairs - i < most ? pairs : i + most);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
+        float unit = x->units[row + r] * (1 << FIXED_SHIFT);
 #pragma GCC unroll 4
-        for (int q = 0; q < PANEL_PARTS; q++) sum[r].part[q] *= x->units[row + r];
+        for (int q = 0; q < PANEL_PARTS; q++) sum[r].part[q] *= unit;
         panel_store(y + r * ldy, &sum[r], end, at);
     }
 }
