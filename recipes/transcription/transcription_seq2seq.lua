@@ -151,7 +151,7 @@ end
 local function note(self, follower, moment, mask)
   moment[0] = follower.moment
   if not mask then return end
-  for _, one in ipairs(follower.said) do
+  for one in follower:said() do
     local first, last = self._ear.said(one.kind, one.key)
     for at = first, last do mask[at] = 0 end
   end

@@ -57,31 +57,34 @@ end
 local Follower = {}
 Follower.__index = Follower
 
---- A new one: its fields moment, the step of the window that the sequence has come to, and said, a list of
--- {kind ("on" or "off"), key (from 0), moment} of the last few steps.
-function Codec:follow() return setmetatable({ codec = self, moment = 0, said = {} }, Follower) end
+--- A new one: its field moment is the step of the window that the sequence has come to.
+function Codec:follow() return setmetatable({ codec = self, moment = 0 }, Follower) end
 
---- One that goes on from here by itself.
+--- One that goes on from here by itself; what was said until now is in both, not copied.
 function Follower:copy()
-  local said = {}
-  for i, one in ipairs(self.said) do said[i] = one end
-  return setmetatable({ codec = self.codec, moment = self.moment, said = said }, Follower)
+  return setmetatable({ codec = self.codec, moment = self.moment, _newest = self._newest }, Follower)
 end
 
 -- Steps that a beginning or an end is heard around its own.
 local AROUND = 2
 
+--- What was said of the last few steps, the newest first: for one in follower:said() do, each {kind ("on" or
+-- "off"), key (from 0), moment}.
+function Follower:said()
+  local at, oldest = { before = self._newest }, self.moment - AROUND
+  return function()
+    at = at.before
+    return at and at.moment >= oldest and at or nil
+  end
+end
+
 --- Goes on by a token.
 function Follower:take(token)
   local kind, value = self.codec:meaning(token)
-  local said = self.said
-  if kind == "time" and value > self.moment then                    -- times do not go back
-    self.moment = value
-    for i = #said, 1, -1 do
-      if said[i].moment < value - AROUND then table.remove(said, i) end
-    end
+  if kind == "time" then
+    self.moment = math.max(self.moment, value)                      -- times do not go back
   elseif kind == "on" or kind == "off" then
-    said[#said + 1] = { kind = kind, key = value - notes.lowest, moment = self.moment }
+    self._newest = { kind = kind, key = value - notes.lowest, moment = self.moment, before = self._newest }
   end
 end
 

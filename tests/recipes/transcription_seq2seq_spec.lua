@@ -217,11 +217,18 @@ describe("the encoder-decoder", function()
     for _, token in ipairs { codec.tie, 4 + 12, codec.first_on + 10, codec.first_off + 9, 4 + 14 } do
       follower:take(token)
     end
-    assert.same({ { kind = "on", key = 10, moment = 12 }, { kind = "off", key = 9, moment = 12 } },
-      follower.said)
+    local function said(by)
+      local list = {}
+      for one in by:said() do list[#list + 1] = ("%s %d at %d"):format(one.kind, one.key, one.moment) end
+      return list
+    end
+    assert.same({ "off 9 at 12", "on 10 at 12" }, said(follower))
     local other = follower:copy()
     other:take(4 + 15)
-    assert.same({ 14, 2, 15, 0 }, { follower.moment, #follower.said, other.moment, #other.said })
+    assert.same({ 14, 15 }, { follower.moment, other.moment })
+    assert.same({ {}, 2 }, { said(other), #said(follower) })
+    other:take(codec.first_on + 3)
+    assert.same({ { "on 3 at 15" }, 2 }, { said(other), #said(follower) })
     assert.same({ 40, 41 }, { net._ear.said("on", 10) })
     assert.same({ 39, 39 }, { net._ear.said("off", 9) })
   end)

@@ -257,13 +257,24 @@ function Cache:step(x)
   return y
 end
 
+-- What of keys, values, scales and table was written until now, by as many slots and rows as `old` has.
+local function written(self, own, old)
+  local shape, room = self._weights.shape, own.scales:size(5)
+  local heads, length = shape.layers * shape.heads, math.min(sixteens(self.length), room)
+  local function beginnings(bytes, pieces)
+    local each = bytes:size(2) / pieces
+    return bytes:narrow(1, 1, old.keys:size(1)):reshape(-1, pieces, each):narrow(3, 1, each / room * length)
+  end
+  return { beginnings(own.keys, heads), beginnings(own.values, heads * shape.depth / 16),
+    own.scales:narrow(1, 1, old.scales:size(1)):narrow(5, 1, length), own.table:narrow(1, 1, old.table:size(1)) }
+end
+
 -- Moves to a cache of more rows.
 local function grow(self, rows)
   local old = self._own
   local own = own_cache(self._weights.shape, rows, self._sources, old.scales:size(5))
-  for _, name in ipairs { "keys", "values", "scales", "table" } do
-    own[name]:narrow(1, 1, old[name]:size(1)):copy_(old[name])
-  end
+  local from = written(self, old, old)
+  for i, to in ipairs(written(self, own, old)) do to:copy_(from[i]) end
   -- Steps have scopes of their own, which these must outlive.
   for _, t in pairs(own) do lt.keep(t) end
   for _, t in pairs(old) do t:release() end
