@@ -146,11 +146,8 @@ function Seq2seq:encode(pictures)
     self.pointer and self.pointer:look(heard)
 end
 
--- Notes down what a follower knows after a token: the moment, and, where the ear can tell, 0 in a row of the
--- mask for what was said.
-local function note(self, follower, moment, mask)
-  moment[0] = follower.moment
-  if not mask then return end
+-- Puts 0 in a row of the mask for what a follower has said.
+local function hide(self, follower, mask)
   for one in follower:said() do
     local first, last = self._ear.said(one.kind, one.key)
     for at = first, last do mask[at] = 0 end
@@ -159,18 +156,20 @@ end
 
 -- Tokens (N) i64 as the decoder takes them, without their positions: each with its moment and what is heard
 -- then, but for what has been said of it already; and the moments (N).
--- @param follower(i) what a row has said up to token i, from 0, and with it
--- @param pictures (N) i64, each token's picture, from 0
-local function embed(self, tokens, heard, places, pictures, follower)
+-- @param picture(i) of token i, both from 0
+-- @param follower(i) what a row has said up to token i, and with it
+local function embed(self, tokens, heard, places, picture, follower)
   local N, width = tokens:numel(), self._ear.width
-  local moments, mask = lt.zeros({ N }, "i64"), self._ear.said and lt.ones(N, width)
-  local from, at, masked = tokens:data(), moments:data(), mask and mask:data()
+  local moments, rows = lt.empty({ N }, "i64"), lt.empty({ N }, "i64")
+  local mask = self._ear.said and lt.ones(N, width)
+  local from, at, row, seen = tokens:data(), moments:data(), rows:data(), mask and mask:data()
   for i = 0, N - 1 do
     local one = follower(i)
     one:take(tonumber(from[i]))
-    note(self, one, at + i, mask and masked + i * width)
+    at[i], row[i] = one.moment, one.moment + picture(i) * self._count
+    if mask then hide(self, one, seen + i * width) end
   end
-  local present = lt.embedding(moments + pictures * self._count, heard)
+  local present = lt.embedding(rows, heard)
   if mask then present = self.present(present * mask) end
   return self.embedding(tokens) + lt.embedding(moments, places) + present, moments
 end
@@ -187,12 +186,12 @@ function Seq2seq:forward(pictures, tokens)
   end
   local memory, heard, places, seen = self:encode(pictures)
   local B, list = tokens:size(1), tokens:contiguous():flatten()
-  local of_token = lt.arange(B):to("i64"):reshape(B, 1):expand(B, length):reshape(-1)
   local follower
-  local x, moments = embed(self, list, heard, places, of_token, function(i)
-    if i % length == 0 then follower = self._codec:follow() end
-    return follower
-  end)
+  local x, moments = embed(self, list, heard, places, function(i) return math.floor(i / length) end,
+    function(i)
+      if i % length == 0 then follower = self._codec:follow() end
+      return follower
+    end)
   x = x:reshape(B, length, -1) + self._positions:narrow(1, 1, length)
   local said = self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
   return self.pointer and self.pointer(said, seen, moments) or said
@@ -244,18 +243,17 @@ end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
 function Seq2seq:step(tokens, state)
-  local pictures = {}
-  for k, row in ipairs(state.rows) do pictures[k] = row.picture end
-  local of_row = lt.tensor(pictures, "i64")
-  local x, moments = embed(self, tokens, state.heard, state.places, of_row, function(i)
-    return state.rows[i + 1].follower
-  end)
+  local rows = state.rows
+  local x, moments = embed(self, tokens, state.heard, state.places,
+    function(i) return rows[i + 1].picture end, function(i) return rows[i + 1].follower end)
   local said = state.cache:step(x)
   if not self.pointer then return said end
   if state.each then
     return self.pointer(said:reshape(-1, state.each, said:size(2)), state.seen, moments):flatten(1, 2)
   end
-  return self.pointer(said:unsqueeze(2), state.seen, moments, of_row):squeeze(2)
+  local pictures = {}
+  for k, row in ipairs(rows) do pictures[k] = row.picture end
+  return self.pointer(said:unsqueeze(2), state.seen, moments, lt.tensor(pictures, "i64")):squeeze(2)
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.

@@ -266,7 +266,8 @@ local function written(self, own, old)
     return bytes:narrow(1, 1, old.keys:size(1)):reshape(-1, pieces, each):narrow(3, 1, each / room * length)
   end
   return { beginnings(own.keys, heads), beginnings(own.values, heads * shape.depth / 16),
-    own.scales:narrow(1, 1, old.scales:size(1)):narrow(5, 1, length), own.table:narrow(1, 1, old.table:size(1)) }
+    own.scales:narrow(1, 1, old.scales:size(1)):narrow(5, 1, length),
+    own.table:narrow(1, 1, old.table:size(1)) }
 end
 
 -- Moves to a cache of more rows.
