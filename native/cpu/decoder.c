@@ -386,6 +386,9 @@ static void run_step(const shared *s, float *rooms, int64_t floats)
     run_part(s, rooms, floats, omp_get_thread_num(), omp_get_num_threads());
 }
 
+// Seconds until the next step, at most, as models and searches take them.
+#define BETWEEN_STEPS 2e-3
+
 static lt_status step_cpu(const void *args)
 {
     const step_args *a = args;
@@ -416,6 +419,7 @@ static lt_status step_cpu(const void *args)
         double start = lt_time();
         run_step(&s, rooms, floats);
         note_pace(&s, lt_time() - start);
+        lt_stay_awake(s.team, BETWEEN_STEPS);
     }
     lt_free(rooms);
     return status;

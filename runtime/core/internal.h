@@ -98,6 +98,11 @@ lt_status lt_check_contiguous(const char *op, const char *arg, const lt_tensor *
 // ---- parallel loops ----------------------------------------------------------------------------
 // Number of threads worth waking for `work` simple element operations (1 below a threshold).
 int lt_team(int64_t work);
+// Keeps the `team` threads awake with which this thread has just computed, for another `seconds` at most, as
+// long as it goes on to compute ops: where a loop comes back soon, and waking them would cost as much.
+void lt_stay_awake(int team, double seconds);
+// Seconds that threads wait before they sleep, as the launcher has set it; 0: nobody knows.
+extern double lt_patience __attribute__((visibility("default")));
 
 // ---- interrupting ------------------------------------------------------------------------------
 // Whether this thread was asked to stop: a kernel that runs for seconds looks now and then, and may then

@@ -86,19 +86,20 @@ static double turn_time(void)
 // than the gaps between the kernels of small models; but where other work wants the cores, spinning keeps
 // the thread away that is waited for: the default of GNU OpenMP, milliseconds, made a training step 12
 // times slower (2.4 s, 0.2 s). tests/bench/NOTES.md has the figures.
-// Returns whether it was set here.
-static int wait_politely(void)
+// Returns the seconds; 0 where the user has said it.
+static double wait_politely(void)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return 0;
     char turns[32];
-    snprintf(turns, sizeof turns, "%.0f", (busy() ? 26e3 : 130e3) / turn_time());
-    return setenv("GOMP_SPINCOUNT", turns, 0) == 0;
+    double patience = busy() ? 26e-6 : 130e-6;
+    snprintf(turns, sizeof turns, "%.0f", patience * 1e9 / turn_time());
+    return setenv("GOMP_SPINCOUNT", turns, 0) == 0 ? patience : 0;
 }
 
 int main(int argc, char **argv)
 {
     char dir[PATH_MAX];
-    int waits = wait_politely();
+    double patience = wait_politely();
     ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
     dir[n > 0 ? n : 0] = 0;
     char *slash = strrchr(dir, '/');
@@ -114,7 +115,9 @@ int main(int argc, char **argv)
                 why ? why : "none found");
         return 1;
     }
-    if (waits) unsetenv("GOMP_SPINCOUNT");  // read by now; other programs are to look for themselves
+    if (patience) unsetenv("GOMP_SPINCOUNT");  // read by now; other programs are to look for themselves
+    double *known = (double *)dlsym(library, "lt_patience");
+    if (known) *known = patience;
     main_fn enter = (main_fn)dlsym(library, "lt_main");
     if (!enter) {
         fprintf(stderr, "luatrain: %s\n", dlerror());

@@ -135,8 +135,32 @@ static lt_status compute(const lt_op *op, const void *args)
 #endif
 }
 
+double lt_patience;
+static _Thread_local struct { double waited, until; int team; } awake;
+
+void lt_stay_awake(int team, double seconds)
+{
+    awake.team = lt_patience > 0 ? team : 1;
+    if (awake.team < 2) return;
+    awake.waited = lt_time();
+    awake.until = awake.waited + seconds;
+}
+
+// Gives threads that are to stay awake nothing to do, before they sleep: 1 or 2 us. Where it is too late they
+// are let sleep.
+static void keep_awake(void)
+{
+    double now = lt_time(), waited = now - awake.waited;
+    if (now > awake.until || waited > 0.8 * lt_patience) awake.team = 1;
+    if (awake.team < 2 || waited < 0.2 * lt_patience) return;
+#pragma omp parallel num_threads(awake.team)
+    __asm__ volatile("");
+    awake.waited = lt_time();
+}
+
 lt_status lt_run(lt_op *op, const void *args)
 {
+    if (awake.team > 1) keep_awake();
     LT_TRY(stop_if_interrupted(op));
     LT_TRY(check_alive(op, args));
     if (op->check) LT_TRY(op->check(args));
