@@ -34,12 +34,14 @@ describe("nn.decoder_cache", function()
     local cases = { {}, { norm_first = true }, { activation = "relu", heads = 4 },
       { activation = "silu", bias = false },
       { width = 50, heads = 5, hidden = 33, norm_first = true }, { width = 32, heads = 1, layers = 3 },
-      { width = 128, heads = 2, hidden = 256, norm_first = true } }
+      { width = 128, heads = 2, hidden = 256, norm_first = true },
+      { width = 32, heads = 2, hidden = 4160, memory = 1500, zeros = true } }  -- sums in several parts
     for i, case in ipairs(cases) do
       lt.no_grad(lt.scope, function()
         local net = decoder(case)
         local E = case.width or 48
-        local memory, x = lt.randn(3, 21, E), lt.randn(3, 37, E)
+        if case.zeros then net.layers[1].linear2.weight:narrow(1, 1, 3):fill_(0) end
+        local memory, x = lt.randn(3, case.memory or 21, E), lt.randn(3, 37, E)
         local want = net(x, memory, { tgt_is_causal = true })
         for precision, tolerance in pairs { f32 = 1e-5, i16 = 5e-4 } do
           local cache = nn.decoder_cache(net, memory, { precision = precision, max_length = 37 })
