@@ -22,7 +22,8 @@ local function rounded(x) return f32(x)[0] end
 -- A symmetric Hann window whose every step is rounded to f32, as torch.hann_window's are: bins that hold
 -- little, and networks trained on them, know the difference.
 local function hann(n)
-  local values, step = {}, rounded(2 * math.pi / math.max(n - 1, 1))
+  if n == 1 then return { 1 } end
+  local values, step = {}, rounded(2 * math.pi / (n - 1))
   for i = 1, n do values[i] = 0.5 - 0.5 * rounded(math.cos(rounded((i - 1) * step))) end
   return values
 end
