@@ -543,7 +543,7 @@ static bool is_left_over(const char *name)
     if (!p) return false;
     p += strlen(mark);
     return sscanf(p, "%d-%*d%n", &pid, &end) == 1 && end && !p[end] && pid > 0 &&
-           kill(pid, 0) != 0 && errno == ESRCH;
+           lt_process_is_gone(pid);
 }
 
 lt_status lt_dir_clean(int32_t *removed, const char *path)

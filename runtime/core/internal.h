@@ -104,6 +104,10 @@ void lt_stay_awake(int team, double seconds);
 // Seconds that threads wait before they sleep, as the launcher has set it; 0: nobody knows.
 extern double lt_patience __attribute__((visibility("default")));
 
+// ---- other processes ---------------------------------------------------------------------------
+// Whether this process of this machine is no more, or was killed and will do nothing more.
+bool lt_process_is_gone(int32_t pid);
+
 // ---- interrupting ------------------------------------------------------------------------------
 // Whether this thread was asked to stop: a kernel that runs for seconds looks now and then, and may then
 // return with its work undone, since the waist makes an error of it.

@@ -28,15 +28,42 @@ static void note(int fd, const char *text)
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0) return;
 }
 
-// flock without waiting; but where the holder is dead, for up to two seconds: the system closes a dead
-// process's files a little after its end is known, and a program that it was just starting keeps them
-// open until that program takes over.
+// What /proc says of a process that exists: ended, but not yet seen by its parent, or with a SIGKILL that
+// waits until a write to the disk is done, as writes of checkpoints are for seconds.
+static bool is_dying(int32_t pid)
+{
+    char path[40], line[128];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    const unsigned long long killed = 1ull << (SIGKILL - 1);
+    bool dying = false;
+    char state;
+    unsigned long long pending;
+    while (!dying && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "State: %c", &state) == 1)
+            dying = state == 'Z' || state == 'X';
+        else if (sscanf(line, "SigPnd: %llx", &pending) == 1 || sscanf(line, "ShdPnd: %llx", &pending) == 1)
+            dying = pending & killed;
+    }
+    fclose(f);
+    return dying;
+}
+
+bool lt_process_is_gone(int32_t pid)
+{
+    return kill(pid, 0) == 0 ? is_dying(pid) : errno == ESRCH;
+}
+
+// flock without waiting; but where the holder is gone, for up to ten seconds: the system closes its files
+// a little after its end is known, or when the disk has taken what it wrote, and a program that it was just
+// starting keeps them open until that program takes over.
 static int try_lock(int fd)
 {
     for (int tries = 0;; tries++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
         int32_t holder = errno == EWOULDBLOCK ? holder_of(fd) : -1;
-        if (holder < 0 || tries == 100 || kill(holder, 0) == 0 || errno != ESRCH) break;
+        if (holder < 0 || tries == 500 || !lt_process_is_gone(holder)) break;
         nanosleep(&(struct timespec){0, 20000000}, NULL);
     }
     return flock(fd, LOCK_EX | LOCK_NB);

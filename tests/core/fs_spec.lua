@@ -35,6 +35,26 @@ describe("a file", function()
     refused("No such file or directory", fs.lock, fs.join(directory, "none/lock"))
   end)
 
+  it("that a process left is free once it is killed, though nobody has asked how it ended", function()
+    local process = require "luatrain.process"
+    local handle = process.start { "sleep", "60" }
+    local path = fs.join(directory, "lock")
+    local host = process.run({ "uname", "-n" }).output:match "%S+"
+    local left = fs.join(directory, (".x.tmp-%s-%d-1"):format(host, handle.pid))
+    fs.write(left, "half")
+    assert.equal(0, fs.clean(directory))
+    fs.write(path, handle.pid .. "\n")
+    os.execute(("flock '%s' sleep 0.3 & sleep 0.1"):format(path))
+    local lock, holder = fs.lock(path)
+    assert.same({ handle.pid }, { lock == nil and holder })
+    C.lt_process_signal(handle, 9)
+    lock = fs.lock(path)
+    assert.is_table(lock)
+    lock.release()
+    assert.equal(1, fs.clean(directory))
+    process.stop(handle)
+  end)
+
   it("comes back as it was written", function()
     local path = fs.join(directory, "x")
     for _, text in ipairs { "", "a", ("0\0\255\n"):rep(100000) } do
