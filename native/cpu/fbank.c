@@ -1,7 +1,7 @@
 // fbank: Kaldi's log filter bank energies and their gradient, in f64 from samples to logarithms.
 //
 // A bin that holds next to nothing beside loud ones is, with transforms in f32, mostly the rounding of
-// the loud ones: a narrow band's logarithm then errs by up to 5e-4.
+// the loud ones: the logarithm of a narrow band was up to 2e-3 off.
 #define FFT_DOUBLE
 #include "spectral.h"
 
