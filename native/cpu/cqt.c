@@ -45,13 +45,13 @@ FFT_INLINE cvec cqt_product(const spectral_band *b, const float *weights, const 
     return (cvec){sum.re - cross.re, sum.im + cross.im};
 }
 
-static void cqt_group(const cqt_args *a, const frame_plan *f, int64_t clip, int64_t first,
-                      frame_work *w)
+static void cqt_group(const void *p, const frame_plan *f, int64_t clip, int64_t first, frame_work *w)
 {
+    const cqt_args *a = p;
     frame_forward_complex(f, lt_f32(&a->x) + clip * a->x.stride[0], first, w);
     const spectral_band *bands = lt_data(&a->bands);
     const float *weights = lt_f32(&a->weights);
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     int parts = a->y.ndim == 4 ? 2 : 1;
     float *y = lt_f32(&a->y) + clip * a->y.stride[0] + parts * first;
     for (int64_t m = 0; m < a->y.shape[1]; m++, y += a->y.stride[1]) {
@@ -71,20 +71,7 @@ static lt_status cqt_cpu(const void *p)
     frame_plan f;
     LT_TRY(spectral_plan(&f, &a->frames, &a->x, NULL));
     f.frames = a->y.shape[2];
-    int64_t groups = frame_groups(f.frames), items = a->x.shape[0] * groups;
-    int team = spectral_team(items, spectral_work(&f));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    LT_TRY(frame_works_new(works, team, f.fft));
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t i = 0; i < items; i++)
-            cqt_group(a, &f, i / groups, i % groups * LT_LANES, w);
-    }
-    lt_free(works[0].block);
-    return LT_OK;
+    return spectral_groups(&f, a->x.shape[0], a->frames.scale, cqt_group, a);
 }
 
 LT_OP(cqt_octave, "y; x bands weights", cqt_check, cqt_cpu)

@@ -106,25 +106,18 @@ static void fbank_lanes(const fbank_args *a, const float *x, int64_t first, cons
     }
 }
 
-FFT_INLINE vec fbank_energy(const spectral_band *b, const float *weights, const vec *power)
+static void fbank_group(const void *p, const frame_plan *f, int64_t clip, int64_t first, frame_work *w)
 {
-    vec sum = {0};
-    for (int k = 0; k < b->count; k++) sum += power[b->first + k] * (double)weights[b->offset + k];
-    return sum;
-}
-
-static void fbank_group(const fbank_args *a, const frame_plan *f, int64_t clip, int64_t first,
-                        frame_work *w)
-{
+    const fbank_args *a = p;
     const double *lane[LT_LANES];
     fbank_lanes(a, lt_f32(&a->x) + clip * a->x.shape[1], first, w, lane);
     frame_transform(FRAME_POWER, f->fft, lane, w);
     int64_t rows = a->y.shape[2];
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     float *y = lt_f32(&a->y) + (clip * f->frames + first) * rows;
     const spectral_band *bands = lt_data(&a->bands);
     for (int64_t m = 0; m < rows; m++) {
-        vec energy = fbank_energy(&bands[m], lt_f32(&a->weights), (const vec *)w->out);
+        vec energy = spectral_product(&bands[m], lt_f32(&a->weights), (const vec *)w->out);
         for (int l = 0; l < lanes; l++)
             y[l * rows + m] = (float)log(energy[l] < a->o.floor ? a->o.floor : energy[l]);
     }
@@ -142,38 +135,25 @@ static lt_status fbank_cpu(const void *p)
     const fbank_args *a = p;
     frame_plan f;
     LT_TRY(fbank_plan(&f, a));
-    int64_t groups = frame_groups(f.frames), items = a->x.shape[0] * groups;
-    int team = spectral_team(items, spectral_work(&f));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    LT_TRY(frame_works_new(works, team, f.fft));
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, 1);
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t i = 0; i < items; i++)
-            fbank_group(a, &f, i / groups, i % groups * LT_LANES, w);
-    }
-    lt_free(works[0].block);
-    return LT_OK;
+    return spectral_groups(&f, a->x.shape[0], 1, fbank_group, a);
 }
 
 // w->out <- the gradient of the bins of a group of frames, as frame_inverse wants it: |X|^2 has 2 X, of
 // which inner bins count half.
 static void fbank_backward_bins(const fbank_args *a, const frame_plan *f, const float *dy, int lanes,
-                                frame_work *w, vec *dpower)
+                                frame_work *w)
 {
     int n = f->fft->n, bins = n / 2 + 1;
     int64_t rows = a->y.shape[2];
     const spectral_band *bands = lt_data(&a->bands);
     const float *weights = lt_f32(&a->weights);
-    vec *power = dpower + bins;
+    vec *dpower = w->spare, *power = dpower + bins;
     for (int k = 0; k < bins; k++) {
         power[k] = w->out[k].re * w->out[k].re + w->out[k].im * w->out[k].im;
         dpower[k] = (vec){0};
     }
     for (int64_t m = 0; m < rows; m++) {
-        vec energy = fbank_energy(&bands[m], weights, power), g = {0};
+        vec energy = spectral_product(&bands[m], weights, power), g = {0};
         for (int l = 0; l < lanes; l++)
             g[l] = energy[l] < a->o.floor ? 0 : dy[l * rows + m] / energy[l];
         for (int k = 0; k < bands[m].count; k++)
@@ -185,19 +165,22 @@ static void fbank_backward_bins(const fbank_args *a, const frame_plan *f, const 
     }
 }
 
-static void fbank_backward_group(const fbank_args *a, const frame_plan *f, float *dx, int64_t clip,
-                                 int64_t first, frame_work *w, vec *dpower)
+static void fbank_backward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
+                                 frame_work *w)
 {
+    const fbank_backward_args *b = p;
+    const fbank_args forward = {b->dy, b->x, b->window, b->bands, b->weights, b->o}, *a = &forward;
     const double *lane[LT_LANES];
     fbank_lanes(a, lt_f32(&a->x) + clip * f->length, first, w, lane);
     frame_transform(FRAME_COMPLEX, f->fft, lane, w);
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     const float *dy = lt_f32(&a->y) + (clip * f->frames + first) * a->y.shape[2];
-    fbank_backward_bins(a, f, dy, lanes, w, dpower);
+    fbank_backward_bins(a, f, dy, lanes, w);
     const vec *samples = frame_inverse(f->fft, w);
+    float *dx = lt_f32(&b->dx) + clip * f->length;
     for (int l = 0; l < lanes; l++) {
         for (int64_t i = 0; i < a->window.shape[0]; i++) w->edge[i] = samples[i][l] * w->window[i];
-        fbank_unprepare(a, w->edge, dx + clip * f->length + (first + l) * f->hop);
+        fbank_unprepare(a, w->edge, dx + (first + l) * f->hop);
     }
 }
 
@@ -207,31 +190,7 @@ static lt_status fbank_backward_cpu(const void *p)
     fbank_args a = {b->dy, b->x, b->window, b->bands, b->weights, b->o};
     frame_plan f;
     LT_TRY(fbank_plan(&f, &a));
-    int64_t clips = b->x.shape[0], bins = f.fft->n / 2 + 1;
-    int team = spectral_team(clips, 2 * spectral_work(&f) * frame_groups(f.frames));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    vec *spectra = lt_alloc((int64_t)sizeof(vec) * 2 * bins * team);
-    LT_REQUIRE(spectra, LT_ERR_MEMORY, "fbank_backward: no memory for %lld bins", (long long)bins);
-    lt_status status = frame_works_new(works, team, f.fft);
-    if (status != LT_OK) {
-        lt_free(spectra);
-        return status;
-    }
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        vec *dpower = spectra + 2 * bins * omp_get_thread_num();
-        frame_window(&f, w, 1);
-#pragma omp for schedule(static)
-        for (int64_t clip = 0; clip < clips; clip++) {
-            memset(lt_f32(&b->dx) + clip * f.length, 0, sizeof(float) * (size_t)f.length);
-            for (int64_t first = 0; first < f.frames; first += LT_LANES)
-                fbank_backward_group(&a, &f, lt_f32(&b->dx), clip, first, w, dpower);
-        }
-    }
-    lt_free(works[0].block);
-    lt_free(spectra);
-    return LT_OK;
+    return spectral_clips(&f, b->dx, 1, 2 * (f.fft->n / 2 + 1), fbank_backward_group, b);
 }
 
 LT_OP(fbank, "y; x window bands weights", fbank_check, fbank_cpu)

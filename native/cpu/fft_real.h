@@ -21,6 +21,7 @@ typedef struct frame_work {
     cvec *out;     // n / 2 + 1 bins; powers lie here as plain vectors
     fft_real *edge;   // LT_LANES frames that reach outside of the signal
     fft_real *window; // n
+    vec *spare;       // what frame_works_new was asked for
     void *block;
 } frame_work;
 
@@ -31,33 +32,36 @@ static inline int64_t frame_groups(int64_t frames) { return (frames + LT_LANES -
 static inline int frame_pitch(const fft_plan *p) { return p->b | 1; }
 
 // Bytes of scratch for one thread; with base, also lays it out.
-static int64_t frame_work_layout(frame_work *w, const fft_plan *p, char *base)
+static int64_t frame_work_layout(frame_work *w, const fft_plan *p, int64_t spare, char *base)
 {
     int64_t at = 0;
     int64_t sizes[] = {(int64_t)sizeof(cvec) * p->a * frame_pitch(p),
                        (int64_t)sizeof(cvec) * (p->m + p->b * 2),
                        (int64_t)sizeof(cvec) * fft_scratch_points(p),
                        (int64_t)sizeof(cvec) * (p->n / 2 + 1),
-                       (int64_t)sizeof(fft_real) * LT_LANES * p->n, (int64_t)sizeof(fft_real) * p->n};
+                       (int64_t)sizeof(fft_real) * LT_LANES * p->n, (int64_t)sizeof(fft_real) * p->n,
+                       (int64_t)sizeof(vec) * spare};
     void **fields[] = {(void **)&w->x,   (void **)&w->z,    (void **)&w->t,
-                       (void **)&w->out, (void **)&w->edge, (void **)&w->window};
-    for (int i = 0; i < 6; i++) {
+                       (void **)&w->out, (void **)&w->edge, (void **)&w->window,
+                       (void **)&w->spare};
+    for (int i = 0; i < 7; i++) {
         if (base) *fields[i] = base + at;
         at += (sizes[i] + 63) / 64 * 64 + 64;
     }
     return at;
 }
 
-// Scratch for `threads` threads in one block; works[0].block is what lt_free wants.
-static lt_status frame_works_new(frame_work *works, int threads, const fft_plan *p)
+// Scratch for `threads` threads in one block, with `spare` vectors each; works[0].block is what lt_free
+// wants.
+static lt_status frame_works_new(frame_work *works, int threads, const fft_plan *p, int64_t spare)
 {
     frame_work layout;
-    int64_t bytes = frame_work_layout(&layout, p, NULL);
+    int64_t bytes = frame_work_layout(&layout, p, spare, NULL);
     char *block = lt_alloc(bytes * threads);
     LT_REQUIRE(block, LT_ERR_MEMORY, "fft: no memory for %lld bytes of scratch",
                (long long)(bytes * threads));
     works[0].block = block;
-    for (int i = 0; i < threads; i++) frame_work_layout(&works[i], p, block + bytes * i);
+    for (int i = 0; i < threads; i++) frame_work_layout(&works[i], p, spare, block + bytes * i);
     return LT_OK;
 }
 

@@ -18,21 +18,6 @@ FFT_INLINE vec spectral_shape_slope(const lt_log *g, vec x)
     }
 }
 
-// ---- filters -----------------------------------------------------------------------------------
-FFT_INLINE vec mel_product(const spectral_band *b, const float *weights, const vec *power)
-{
-    const float *w = weights + b->offset;
-    const vec *p = power + b->first;
-    vec even = {0}, odd = {0};
-    int k = 0;
-    for (; k + 2 <= b->count; k += 2) {
-        even += p[k] * w[k];
-        odd += p[k + 1] * w[k + 1];
-    }
-    if (k < b->count) even += p[k] * w[k];
-    return even + odd;
-}
-
 // ---- forward -----------------------------------------------------------------------------------
 // Both ops: without bands the rows of y are the bins themselves.
 typedef struct mel_args {
@@ -59,16 +44,17 @@ static lt_status mel_check_as(const char *op, const mel_args *a)
 static lt_status spectrogram_check(const void *p) { return mel_check_as("spectrogram", p); }
 static lt_status log_mel_check(const void *p) { return mel_check_as("log_mel", p); }
 
-static void mel_forward_group(const mel_args *a, const frame_plan *f, int64_t clip, int64_t first,
+static void mel_forward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
                               frame_work *w)
 {
+    const mel_args *a = p;
     const float *x = lt_f32(&a->x) + clip * a->x.stride[0];
     if (a->power == 2)
         frame_forward_power(f, x, first, w);
     else
         frame_forward_magnitude(f, x, first, w);
     const vec *power = (const vec *)w->out;
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     float *y = lt_f32(&a->y) + clip * a->y.stride[0] + first;
     int64_t rows = a->y.shape[1], stride = a->y.stride[1];
     if (!lt_present(&a->bands)) {
@@ -79,7 +65,7 @@ static void mel_forward_group(const mel_args *a, const frame_plan *f, int64_t cl
     const spectral_band *bands = lt_data(&a->bands);
     const float *weights = lt_f32(&a->weights);
     for (int64_t m = 0; m < rows; m++) {
-        vec value = mel_product(&bands[m], weights, power);
+        vec value = spectral_product(&bands[m], weights, power);
         vec_store_some(y + m * stride, spectral_shape(&a->log, value), lanes);
     }
 }
@@ -103,23 +89,12 @@ static lt_status mel_cpu(const void *p)
     const mel_args *a = p;
     frame_plan f;
     LT_TRY(spectral_plan(&f, &a->frames, &a->x, &a->window));
-    int64_t groups = frame_groups(f.frames), clips = a->x.shape[0], items = clips * groups;
-    int team = spectral_team(items, spectral_work(&f));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    LT_TRY(frame_works_new(works, team, f.fft));
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t i = 0; i < items; i++)
-            mel_forward_group(a, &f, i / groups, i % groups * LT_LANES, w);
-        if (a->log.top > 0) {
-#pragma omp for schedule(static)
-            for (int64_t clip = 0; clip < clips; clip++) mel_limit(a, clip);
-        }
-    }
-    lt_free(works[0].block);
+    int64_t clips = a->x.shape[0];
+    LT_TRY(spectral_groups(&f, clips, a->frames.scale, mel_forward_group, a));
+    if (!(a->log.top > 0)) return LT_OK;
+    int team = spectral_team(&f, clips, frame_groups(f.frames));
+#pragma omp parallel for num_threads(team)
+    for (int64_t clip = 0; clip < clips; clip++) mel_limit(a, clip);
     return LT_OK;
 }
 
@@ -184,23 +159,25 @@ static void mel_backward_power(const mel_backward_args *a, const float *dy, int 
     const float *weights = lt_f32(&a->weights);
     for (int k = 0; k < bins; k++) dpower[k] = (vec){0};
     for (int64_t m = 0; m < a->dy.shape[1]; m++) {
-        vec value = mel_product(&bands[m], weights, power);
+        vec value = spectral_product(&bands[m], weights, power);
         vec g = vec_load_some(dy + m * stride, lanes) * spectral_shape_slope(&a->log, value);
         for (int k = 0; k < bands[m].count; k++)
             dpower[bands[m].first + k] += g * weights[bands[m].offset + k];
     }
 }
 
-static void mel_backward_group(const mel_backward_args *a, const frame_plan *f, int64_t clip,
-                               int64_t first, frame_work *w, vec *power, vec *dpower)
+static void mel_backward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
+                               frame_work *w)
 {
+    const mel_backward_args *a = p;
     int n = f->fft->n, bins = n / 2 + 1;
+    vec *power = w->spare, *dpower = power + bins;
     frame_forward_complex(f, lt_f32(&a->x) + clip * a->x.stride[0], first, w);
     for (int k = 0; k < bins; k++) {
-        vec p = w->out[k].re * w->out[k].re + w->out[k].im * w->out[k].im;
-        power[k] = a->power == 2 ? p : vec_sqrt(p);
+        vec square = w->out[k].re * w->out[k].re + w->out[k].im * w->out[k].im;
+        power[k] = a->power == 2 ? square : vec_sqrt(square);
     }
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     const float *dy = lt_f32(&a->dy) + clip * a->dy.stride[0] + first;
     mel_backward_power(a, dy, lanes, power, bins, dpower);
     for (int k = 0; k < bins; k++) {
@@ -222,32 +199,7 @@ static lt_status mel_backward_cpu(const void *p)
     const mel_backward_args *a = p;
     frame_plan f;
     LT_TRY(spectral_plan(&f, &a->frames, &a->x, &a->window));
-    int64_t clips = a->x.shape[0], bins = f.fft->n / 2 + 1;
-    int team = spectral_team(clips, 2 * spectral_work(&f) * frame_groups(f.frames));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    vec *spectra = lt_alloc((int64_t)sizeof(vec) * 2 * bins * team);
-    LT_REQUIRE(spectra, LT_ERR_MEMORY, "spectrogram_backward: no memory for %lld bins",
-               (long long)bins);
-    lt_status status = frame_works_new(works, team, f.fft);
-    if (status != LT_OK) {
-        lt_free(spectra);
-        return status;
-    }
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        vec *power = spectra + 2 * bins * omp_get_thread_num();
-        frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(static)
-        for (int64_t clip = 0; clip < clips; clip++) {
-            memset(lt_f32(&a->dx) + clip * f.length, 0, sizeof(float) * (size_t)f.length);
-            for (int64_t first = 0; first < f.frames; first += LT_LANES)
-                mel_backward_group(a, &f, clip, first, w, power, power + bins);
-        }
-    }
-    lt_free(works[0].block);
-    lt_free(spectra);
-    return LT_OK;
+    return spectral_clips(&f, a->dx, a->frames.scale, 2 * (f.fft->n / 2 + 1), mel_backward_group, a);
 }
 
 LT_OP(spectrogram_backward, "dx; dy x window?", spectrogram_backward_check, mel_backward_cpu)

@@ -1,4 +1,5 @@
-// spectral: what the spectral kernels share: options checked and turned into a frame plan, teams.
+// spectral: what the spectral kernels share: options checked and turned into a frame plan, and the
+// threads that go over all frames.
 #ifndef LT_SPECTRAL_H
 #define LT_SPECTRAL_H
 
@@ -77,18 +78,69 @@ static inline lt_status spectral_plan(frame_plan *f, const lt_frames *o, const l
     return f->fft ? LT_OK : LT_ERR_MEMORY;
 }
 
-// Threads for `items` jobs of `work` operations each.
-static inline int spectral_team(int64_t items, int64_t work)
+// ---- all frames --------------------------------------------------------------------------------
+// What becomes of one group of frames, `first` and the LT_LANES - 1 that follow, of a clip.
+typedef void spectral_task(const void *args, const frame_plan *f, int64_t clip, int64_t first,
+                           frame_work *w);
+
+// Frames of the group that begins with `first`.
+static inline int spectral_lanes(const frame_plan *f, int64_t first)
 {
-    int team = lt_team(items * work);
-    if (team > SPECTRAL_MAX_TEAM) team = SPECTRAL_MAX_TEAM;
-    return team > items ? (int)(items > 0 ? items : 1) : team;
+    return f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
 }
 
-// Rough operations of one group of frames.
-static inline int64_t spectral_work(const frame_plan *f)
+// Threads for `items` jobs of some groups of frames each.
+static inline int spectral_team(const frame_plan *f, int64_t items, int64_t groups)
 {
-    return (int64_t)LT_LANES * f->fft->n * 24;
+    int64_t team = lt_team(items * groups * LT_LANES * f->fft->n * 24);
+    if (team > SPECTRAL_MAX_TEAM) team = SPECTRAL_MAX_TEAM;
+    return (int)(team > items ? (items > 0 ? items : 1) : team);
+}
+
+// Every group of frames of every clip, in any order; the window is multiplied by `scale`.
+__attribute__((unused)) static lt_status spectral_groups(const frame_plan *f, int64_t clips,
+                                                         double scale, spectral_task *task,
+                                                         const void *args)
+{
+    int64_t groups = frame_groups(f->frames), items = clips * groups;
+    int team = spectral_team(f, items, 1);
+    frame_work works[SPECTRAL_MAX_TEAM];
+    LT_TRY(frame_works_new(works, team, f->fft, 0));
+#pragma omp parallel num_threads(team)
+    {
+        frame_work *w = &works[omp_get_thread_num()];
+        frame_window(f, w, scale);
+#pragma omp for schedule(dynamic, 4)
+        for (int64_t i = 0; i < items; i++)
+            task(args, f, i / groups, i % groups * LT_LANES, w);
+    }
+    lt_free(works[0].block);
+    return LT_OK;
+}
+
+// The same where the groups of a clip add to the same samples y (clips, length): one after the other,
+// on zeros, with `spare` vectors in w->spare.
+__attribute__((unused)) static lt_status spectral_clips(const frame_plan *f, lt_tensor y, double scale,
+                                                        int64_t spare, spectral_task *task,
+                                                        const void *args)
+{
+    int64_t clips = y.shape[0];
+    int team = spectral_team(f, clips, 2 * frame_groups(f->frames));
+    frame_work works[SPECTRAL_MAX_TEAM];
+    LT_TRY(frame_works_new(works, team, f->fft, spare));
+#pragma omp parallel num_threads(team)
+    {
+        frame_work *w = &works[omp_get_thread_num()];
+        frame_window(f, w, scale);
+#pragma omp for schedule(static)
+        for (int64_t clip = 0; clip < clips; clip++) {
+            memset(lt_f32(&y) + clip * y.stride[0], 0, sizeof(float) * (size_t)f->length);
+            for (int64_t first = 0; first < f->frames; first += LT_LANES)
+                task(args, f, clip, first, w);
+        }
+    }
+    lt_free(works[0].block);
+    return LT_OK;
 }
 
 // Adds the frames in `samples` (n vectors, windowed and scaled by w->window) where they lie in y.
@@ -96,7 +148,7 @@ __attribute__((unused)) static void spectral_overlap_add(const frame_plan *f, ff
                                                          const vec *samples, const fft_real *window)
 {
     int n = f->fft->n;
-    int lanes = f->frames - first < LT_LANES ? (int)(f->frames - first) : LT_LANES;
+    int lanes = spectral_lanes(f, first);
     for (int i = 0; i < n; i += LT_LANES) {
         int count = n - i < LT_LANES ? n - i : LT_LANES;
         vec v[LT_LANES];
@@ -170,6 +222,21 @@ __attribute__((unused)) static lt_status spectral_check_bands(const char *op, co
                    LT_ERR_ARGUMENT, "%s: row %lld of bands reaches outside of %lld bins or weights",
                    op, (long long)i, (long long)bins);
     return LT_OK;
+}
+
+// What a row of a filter bank makes of the powers of the bins.
+FFT_INLINE vec spectral_product(const spectral_band *b, const float *weights, const vec *power)
+{
+    const float *w = weights + b->offset;
+    const vec *p = power + b->first;
+    vec even = {0}, odd = {0};
+    int k = 0;
+    for (; k + 2 <= b->count; k += 2) {
+        even += p[k] * (fft_real)w[k];
+        odd += p[k + 1] * (fft_real)w[k + 1];
+    }
+    if (k < b->count) even += p[k] * (fft_real)w[k];
+    return even + odd;
 }
 
 #endif

@@ -14,30 +14,21 @@ static lt_status stft_check(const void *p)
     return spectral_check_rows("stft", &a->y, 2);
 }
 
+static void stft_group(const void *p, const frame_plan *f, int64_t clip, int64_t first, frame_work *w)
+{
+    const stft_args *a = p;
+    int lanes = spectral_lanes(f, first), bins = f->fft->n / 2 + 1;
+    frame_forward_complex(f, lt_f32(&a->x) + clip * a->x.stride[0], first, w);
+    float *y = lt_f32(&a->y) + clip * a->y.stride[0] + 2 * first;
+    for (int k = 0; k < bins; k++) cvec_store_some(y + k * a->y.stride[1], w->out[k], lanes);
+}
+
 static lt_status stft_cpu(const void *p)
 {
     const stft_args *a = p;
     frame_plan f;
     LT_TRY(spectral_plan(&f, &a->frames, &a->x, &a->window));
-    int64_t groups = frame_groups(f.frames), items = a->x.shape[0] * groups;
-    int team = spectral_team(items, spectral_work(&f)), bins = f.fft->n / 2 + 1;
-    frame_work works[SPECTRAL_MAX_TEAM];
-    LT_TRY(frame_works_new(works, team, f.fft));
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, a->frames.scale);
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t i = 0; i < items; i++) {
-            int64_t clip = i / groups, first = i % groups * LT_LANES;
-            int lanes = f.frames - first < LT_LANES ? (int)(f.frames - first) : LT_LANES;
-            frame_forward_complex(&f, lt_f32(&a->x) + clip * a->x.stride[0], first, w);
-            float *y = lt_f32(&a->y) + clip * a->y.stride[0] + 2 * first;
-            for (int k = 0; k < bins; k++) cvec_store_some(y + k * a->y.stride[1], w->out[k], lanes);
-        }
-    }
-    lt_free(works[0].block);
-    return LT_OK;
+    return spectral_groups(&f, a->x.shape[0], a->frames.scale, stft_group, a);
 }
 
 LT_OP(stft, "y; x window?", stft_check, stft_cpu)
@@ -76,33 +67,22 @@ static lt_status stft_backward_check(const void *p)
     return spectral_check_rows("stft_backward", &a->dy, 2);
 }
 
+static void stft_backward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
+                                frame_work *w)
+{
+    const stft_backward_args *a = p;
+    stft_load_bins(lt_f32(&a->dy) + clip * a->dy.stride[0] + 2 * first, a->dy.stride[1],
+                   spectral_lanes(f, first), 0.5f, w, f->fft->n);
+    float *dx = lt_f32(&a->dx) + clip * a->dx.stride[0];
+    spectral_overlap_add(f, dx, first, frame_inverse(f->fft, w), w->window);
+}
+
 static lt_status stft_backward_cpu(const void *p)
 {
     const stft_backward_args *a = p;
     frame_plan f;
     LT_TRY(spectral_plan(&f, &a->frames, &a->dx, &a->window));
-    int64_t groups = frame_groups(f.frames), clips = a->dx.shape[0];
-    int team = spectral_team(clips, spectral_work(&f) * groups);
-    frame_work works[SPECTRAL_MAX_TEAM];
-    LT_TRY(frame_works_new(works, team, f.fft));
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, a->frames.scale * f.fft->pack);
-#pragma omp for schedule(static)
-        for (int64_t clip = 0; clip < clips; clip++) {
-            float *dx = lt_f32(&a->dx) + clip * a->dx.stride[0];
-            memset(dx, 0, sizeof(float) * (size_t)f.length);
-            for (int64_t first = 0; first < f.frames; first += LT_LANES) {
-                int lanes = f.frames - first < LT_LANES ? (int)(f.frames - first) : LT_LANES;
-                stft_load_bins(lt_f32(&a->dy) + clip * a->dy.stride[0] + 2 * first, a->dy.stride[1],
-                               lanes, 0.5f, w, f.fft->n);
-                spectral_overlap_add(&f, dx, first, frame_inverse(f.fft, w), w->window);
-            }
-        }
-    }
-    lt_free(works[0].block);
-    return LT_OK;
+    return spectral_clips(&f, a->dx, a->frames.scale * f.fft->pack, 0, stft_backward_group, a);
 }
 
 LT_OP(stft_backward, "dx; dy window?", stft_backward_check, stft_backward_cpu)
@@ -145,6 +125,7 @@ static void istft_envelope(const frame_plan *f, float *inverse)
 typedef struct istft_args {
     lt_tensor y, x, window;
     lt_frames frames;
+    float *envelope; // the kernel's own
 } istft_args;
 
 static lt_status istft_check_as(const char *op, const lt_frames *o, const lt_tensor *signal,
@@ -181,49 +162,36 @@ static lt_status istft_plan(frame_plan *f, const lt_frames *o, const lt_tensor *
     return LT_OK;
 }
 
-static lt_status istft_cpu(const void *p)
+// Weighs the samples once the last frame is among them.
+static void istft_group(const void *p, const frame_plan *f, int64_t clip, int64_t first, frame_work *w)
 {
     const istft_args *a = p;
+    stft_load_bins(lt_f32(&a->x) + clip * a->x.stride[0] + 2 * first, a->x.stride[1],
+                   spectral_lanes(f, first), 1.0f, w, f->fft->n);
+    float *y = lt_f32(&a->y) + clip * a->y.stride[0];
+    spectral_overlap_add(f, y, first, frame_inverse(f->fft, w), w->window);
+    for (int64_t i = 0; first + LT_LANES >= f->frames && i < f->length; i++) y[i] *= a->envelope[i];
+}
+
+static lt_status istft_cpu(const void *p)
+{
+    istft_args a = *(const istft_args *)p;
     frame_plan f;
-    LT_TRY(istft_plan(&f, &a->frames, &a->y, &a->x, &a->window));
-    int64_t clips = a->y.shape[0];
-    int team = spectral_team(clips, spectral_work(&f) * frame_groups(f.frames));
-    frame_work works[SPECTRAL_MAX_TEAM];
-    float *envelope = lt_alloc(f.length * (int64_t)sizeof(float));
-    LT_REQUIRE(envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)f.length);
-    lt_status status = frame_works_new(works, team, f.fft);
-    if (status != LT_OK) {
-        lt_free(envelope);
-        return status;
-    }
-    istft_envelope(&f, envelope);
-#pragma omp parallel num_threads(team)
-    {
-        frame_work *w = &works[omp_get_thread_num()];
-        frame_window(&f, w, a->frames.scale * f.fft->pack / f.fft->n);
-#pragma omp for schedule(static)
-        for (int64_t clip = 0; clip < clips; clip++) {
-            float *y = lt_f32(&a->y) + clip * a->y.stride[0];
-            memset(y, 0, sizeof(float) * (size_t)f.length);
-            for (int64_t first = 0; first < f.frames; first += LT_LANES) {
-                int lanes = f.frames - first < LT_LANES ? (int)(f.frames - first) : LT_LANES;
-                stft_load_bins(lt_f32(&a->x) + clip * a->x.stride[0] + 2 * first, a->x.stride[1],
-                               lanes, 1.0f, w, f.fft->n);
-                spectral_overlap_add(&f, y, first, frame_inverse(f.fft, w), w->window);
-            }
-            for (int64_t i = 0; i < f.length; i++) y[i] *= envelope[i];
-        }
-    }
-    lt_free(works[0].block);
-    lt_free(envelope);
-    return LT_OK;
+    LT_TRY(istft_plan(&f, &a.frames, &a.y, &a.x, &a.window));
+    a.envelope = lt_alloc(f.length * (int64_t)sizeof(float));
+    LT_REQUIRE(a.envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)f.length);
+    istft_envelope(&f, a.envelope);
+    double scale = a.frames.scale * f.fft->pack / f.fft->n;
+    lt_status status = spectral_clips(&f, a.y, scale, 0, istft_group, &a);
+    lt_free(a.envelope);
+    return status;
 }
 
 LT_OP(istft, "y; x window?", istft_check, istft_cpu)
 
 lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window, const lt_frames *frames)
 {
-    istft_args a = {*y, *x, lt_optional(window), *frames};
+    istft_args a = {*y, *x, lt_optional(window), *frames, NULL};
     return lt_run(&istft_op, &a);
 }
 
@@ -232,6 +200,7 @@ lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window, co
 typedef struct istft_backward_args {
     lt_tensor dx, dy, window;
     lt_frames frames;
+    float *scaled; // the kernel's own: dy times the weights
 } istft_backward_args;
 
 static lt_status istft_backward_check(const void *p)
@@ -240,50 +209,41 @@ static lt_status istft_backward_check(const void *p)
     return istft_check_as("istft_backward", &a->frames, &a->dy, &a->dx, &a->window);
 }
 
-static void istft_backward_store(const frame_plan *f, const frame_work *w, float *dx, int64_t stride,
-                                 int lanes)
+static void istft_backward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
+                                 frame_work *w)
 {
-    int n = f->fft->n;
+    const istft_backward_args *a = p;
+    int n = f->fft->n, lanes = spectral_lanes(f, first);
+    float *dx = lt_f32(&a->dx) + clip * a->dx.stride[0] + 2 * first;
+    frame_forward_complex(f, a->scaled + clip * f->length, first, w);
     for (int k = 0; k <= n / 2; k++) {
         cvec c = w->out[k];
         if (k == 0 || 2 * k == n)
             c.im = (vec){0};
         else
             c = (cvec){c.re * 2.0f, c.im * 2.0f};
-        cvec_store_some(dx + k * stride, c, lanes);
+        cvec_store_some(dx + k * a->dx.stride[1], c, lanes);
     }
 }
 
 static lt_status istft_backward_cpu(const void *p)
 {
-    const istft_backward_args *a = p;
+    istft_backward_args a = *(const istft_backward_args *)p;
     frame_plan f;
-    LT_TRY(istft_plan(&f, &a->frames, &a->dy, &a->dx, &a->window));
-    int64_t clips = a->dy.shape[0], length = f.length;
-    frame_work works[1] = {{0}};
-    float *envelope = lt_alloc(2 * length * (int64_t)sizeof(float));
-    LT_REQUIRE(envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)length);
-    lt_status status = frame_works_new(works, 1, f.fft);
-    if (status != LT_OK) {
-        lt_free(envelope);
-        return status;
-    }
+    LT_TRY(istft_plan(&f, &a.frames, &a.dy, &a.dx, &a.window));
+    int64_t clips = a.dy.shape[0], length = f.length;
+    float *envelope = lt_alloc((1 + clips) * length * (int64_t)sizeof(float));
+    LT_REQUIRE(envelope, LT_ERR_MEMORY, "istft_backward: no memory for %lld samples",
+               (long long)(clips * length));
     istft_envelope(&f, envelope);
-    float *scaled = envelope + length;
-    frame_window(&f, works, a->frames.scale / f.fft->n);
+    a.scaled = envelope + length;
     for (int64_t clip = 0; clip < clips; clip++) {
-        const float *dy = lt_f32(&a->dy) + clip * a->dy.stride[0];
-        for (int64_t i = 0; i < length; i++) scaled[i] = dy[i] * envelope[i];
-        float *dx = lt_f32(&a->dx) + clip * a->dx.stride[0];
-        for (int64_t first = 0; first < f.frames; first += LT_LANES) {
-            int lanes = f.frames - first < LT_LANES ? (int)(f.frames - first) : LT_LANES;
-            frame_forward_complex(&f, scaled, first, works);
-            istft_backward_store(&f, works, dx + 2 * first, a->dx.stride[1], lanes);
-        }
+        const float *dy = lt_f32(&a.dy) + clip * a.dy.stride[0];
+        for (int64_t i = 0; i < length; i++) a.scaled[clip * length + i] = dy[i] * envelope[i];
     }
-    lt_free(works[0].block);
+    lt_status status = spectral_groups(&f, clips, a.frames.scale / f.fft->n, istft_backward_group, &a);
     lt_free(envelope);
-    return LT_OK;
+    return status;
 }
 
 LT_OP(istft_backward, "dx; dy window?", istft_backward_check, istft_backward_cpu)
@@ -291,6 +251,6 @@ LT_OP(istft_backward, "dx; dy window?", istft_backward_check, istft_backward_cpu
 lt_status lt_istft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
                             const lt_frames *frames)
 {
-    istft_backward_args a = {*dx, *dy, lt_optional(window), *frames};
+    istft_backward_args a = {*dx, *dy, lt_optional(window), *frames, NULL};
     return lt_run(&istft_backward_op, &a);
 }
