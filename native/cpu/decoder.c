@@ -19,7 +19,8 @@
 
 enum { LINEARS = 6, NORMS = 3 }; // of a layer, in the order of lt_decoder
 
-// A linear layer among the weights: panels, scales and bias.
+// A linear layer among the weights: panels, scales and bias. One that ends in a sum is a matrix for
+// each share of its columns, one behind the other, so that what a thread reads lies together.
 typedef struct {
     const void *w;
     const float *scales, *bias;
@@ -40,6 +41,12 @@ static void linear_sizes(const lt_decoder *d, int which, int64_t *out, int64_t *
     *out = which == 0 ? 3 * inner : which == 2 ? inner : which == 4 ? d->hidden : d->width;
 }
 
+// Matrices of a linear layer.
+static int64_t parts_of(const lt_decoder *d, int which)
+{
+    return which % 2 == 0 ? 1 : d->heads < SHARES ? d->heads : SHARES;
+}
+
 // Elements of weights and of vectors: for each layer its linear layers, then its norms.
 static void layer_sizes(const lt_decoder *d, int64_t *weights, int64_t *vectors)
 {
@@ -49,17 +56,17 @@ static void layer_sizes(const lt_decoder *d, int64_t *weights, int64_t *vectors)
         int64_t out, in;
         linear_sizes(d, i, &out, &in);
         *weights += panel_round(out) * panel_deep(in, d->fixed);
-        *vectors += 2 * panel_round(out);
+        *vectors += (parts_of(d, i) + 1) * panel_round(out);
     }
 }
 
 static linear take_linear(const lt_decoder *d, const void **w, const float **v, int64_t out,
-                          int64_t in)
+                          int64_t in, int64_t parts)
 {
     int64_t wide = panel_round(out);
-    linear l = {*w, *v, *v + wide, in, out};
+    linear l = {*w, *v, *v + parts * wide, in, out};
     *w = panel_at(*w, wide * panel_deep(in, d->fixed), d->fixed);
-    *v += 2 * wide;
+    *v += (parts + 1) * wide;
     return l;
 }
 
@@ -72,7 +79,7 @@ static layer layer_at(const step_args *a, int index)
     const float *v = lt_f32(&a->vectors) + index * vectors;
     for (int i = 0; i < LINEARS; i++) {
         linear_sizes(&a->d, i, &out, &in);
-        l.linears[i] = take_linear(&a->d, &w, &v, out, in);
+        l.linears[i] = take_linear(&a->d, &w, &v, out, in, parts_of(&a->d, i));
     }
     for (int i = 0; i < NORMS; i++, v += 2 * panel_round(a->d.width)) {
         l.norm_weight[i] = v;
@@ -81,17 +88,11 @@ static layer layer_at(const step_args *a, int index)
     return l;
 }
 
-// Elements from one panel of l to the next.
-static int64_t stride_of(const shared *s, const linear *l)
-{
-    return panel_deep(l->in, s->a->d.fixed) * PANEL;
-}
-
 // y (rows, 16 panels) <- x times panels first .. first + panels of l, with bias.
 static void project(const shared *s, const linear *l, float *y, int64_t ldy, panel_x x,
                     int64_t first, int64_t panels)
 {
-    int64_t stride = stride_of(s, l), at = first * PANEL;
+    int64_t stride = panel_deep(l->in, x.fixed) * PANEL, at = first * PANEL;
     panel_times(x, y, ldy, panel_at(l->w, first * stride, x.fixed), stride, panels,
                 (panel_end){l->scales + at, false});
     for (int64_t r = 0; r < s->rows; r++)
@@ -146,28 +147,16 @@ static int owner_of(const shared *s, int64_t g)
 static void add_shares(const shared *s, worker *w, const linear *l, const float *mine, int64_t ldm,
                        int64_t n, int64_t size)
 {
-    int64_t area = s->rows * s->wide, panels = s->wide / PANEL;
-    int64_t first = share_at(s, n, w->share) * size;
-    float *room = s->partial + w->parity * s->shares * area, *taken = w->taken;
+    int64_t area = s->rows * s->wide, first = share_at(s, n, w->share) * size;
+    float *room = s->partial + w->parity * s->shares * area;
     bool fixed = s->a->d.fixed;
-    panel_x in[SHARES];
-    for (int64_t g = 0; g < w->shares; g++) {
-        int64_t from = share_at(s, n, w->share + g) * size;
-        int64_t count = share_at(s, n, w->share + g + 1) * size - from;
-        in[g] = panel_take(fixed, taken, mine + from - first, ldm, s->rows, count, NULL, 0);
-        taken += panel_take_room(s->rows, count);
+    for (int64_t g = w->share; g < w->share + w->shares; g++) {
+        int64_t from = share_at(s, n, g) * size, count = share_at(s, n, g + 1) * size - from;
+        panel_x x = panel_take(fixed, w->taken, mine + from - first, ldm, s->rows, count, NULL, 0);
+        bool second = g % 2 && g > w->share;
+        panel_times(x, room + (g - second) * area, s->wide, panel_at(l->w, from * s->wide, fixed),
+                    count * PANEL, s->wide / PANEL, (panel_end){l->scales + g * s->wide, second});
     }
-    // Weights are read in the order in which they lie, as far as short products allow.
-    int64_t chunk = fixed ? 1 : s->rows > 1 ? 2 : n * size <= 4 * PANEL * s->shares ? 4 : 1;
-    int64_t stride = stride_of(s, l);
-    for (int64_t p = 0; p < panels; p += chunk)
-        for (int64_t g = 0; g < w->shares; g++) {
-            int64_t share = w->share + g, at = p * stride + share_at(s, n, share) * size * PANEL;
-            bool second = share % 2 && g > 0;
-            panel_times(in[g], room + (share - second) * area + p * PANEL, s->wide,
-                        panel_at(l->w, at, fixed), stride, panels - p < chunk ? panels - p : chunk,
-                        (panel_end){l->scales + p * PANEL, second});
-        }
     meet(s, w);
     for (int64_t g = 0; g < s->shares; g += 2, room += 2 * area) {
         bool apart = g + 1 < s->shares && owner_of(s, g) != owner_of(s, g + 1);
@@ -281,7 +270,7 @@ static void finish(const shared *s, worker *w)
             memcpy(y + r * s->width, w->x + r * s->wide, sizeof(float) * (size_t)s->width);
         return;
     }
-    linear l = take_linear(d, &at, &v, d->outputs, d->width);
+    linear l = take_linear(d, &at, &v, d->outputs, d->width, 1);
     int64_t part = w->outputs * PANEL, first = w->output * PANEL, n = d->outputs - first;
     project(s, &l, w->hidden, part, take(s, w, w->x), w->output, w->outputs);
     for (int64_t r = 0; r < s->rows; r++)
@@ -316,7 +305,6 @@ static int64_t divide(worker *w, const shared *s, float *room)
     w->scores = w->hidden + s->rows * hidden;
     w->taken = w->scores + scores;
     int64_t taken = d->fixed ? panel_take_room(s->rows, s->wide + hidden + part) : 0;
-    if (d->fixed) taken += SHARES * panel_take_room(s->rows, 0) + SHARES * PANEL;
     if (d->fixed) taken += panel_take_room(PANEL_ROWS, scores / PANEL_ROWS);
     return s->rows * (2 * s->wide + 4 * part + hidden) + scores + taken;
 }
@@ -334,7 +322,7 @@ static shared sizes_of(const step_args *a)
                     .sources = a->bias.shape[0],
                     .memory = a->bias.shape[1],
                     .memory_room = panel_round(a->bias.shape[1]),
-                    .shares = d->heads < SHARES ? d->heads : SHARES};
+                    .shares = parts_of(d, 1)};
 }
 
 // Threads for this step. Two together are twice as fast as one alone where each has a processor of

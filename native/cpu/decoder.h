@@ -20,13 +20,14 @@
 #endif
 
 // A block of a product of f32 is PANEL_ROWS rows by PANEL_COUNT panels, of fixed numbers FIXED_ROWS
-// rows by one panel, as much as registers hold.
+// rows by one panel, or one row by FIXED_COUNT (fewer) panels, as much as registers hold.
 enum {
     PANEL = 16,
     PANEL_PARTS = PANEL / LT_VEC,
     PANEL_ROWS = 6,
     PANEL_COUNT = PANEL_PARTS > 1 ? 1 : 2,
     FIXED_ROWS = PANEL_PARTS > 1 ? 3 : 6,
+    FIXED_COUNT = PANEL_PARTS > 1 ? 2 : 4,
     FIXED_PAIRS = 2,
     FIXED_TOP = 32765, // twice this, and what is rounded up, is at most 65535: times 32767, 32 bits
     FIXED_SHIFT = 8, // what is left of 32 bits are 24, as many as a float has
@@ -91,11 +92,9 @@ VEC_INLINE int16_t panel_rounded(float v)
     return (int16_t)(int32_t)((v + 12582912.f) - 12582912.f);
 }
 
-// The same for as many as a register holds, within 16 bits, or not finite.
+// The same for as many as a register holds, within 16 bits; what is not finite becomes anything.
 VEC_INLINE panel_fixed panel_rounded_all(lt_vec v)
 {
-    lt_vec_ints inside = (v > -32767.5f) & (v < 32767.5f);
-    v = (lt_vec)((lt_vec_ints)v & inside);
     return __builtin_convertvector((lt_vec_ints)(v + 12582912.f) - 0x4b400000, panel_fixed);
 }
 
@@ -117,8 +116,14 @@ VEC_INLINE int64_t panel_take_room(int64_t rows, int64_t k)
 
 VEC_INLINE lt_vec panel_larger(lt_vec a, lt_vec b)
 {
+#if defined(__AVX512F__)
+    return _mm512_max_ps(a, b);
+#elif defined(__AVX2__)
+    return _mm256_max_ps(a, b);
+#else
     lt_vec_ints first = a > b;
     return (lt_vec)(((lt_vec_ints)a & first) | ((lt_vec_ints)b & ~first));
+#endif
 }
 
 // Every lane: the sum of the four that it is one of, FIXED_PAIRS pairs.
@@ -175,7 +180,7 @@ VEC_INLINE float panel_heaviest(const float *x, const float *scales, int64_t n, 
 
 // x (rows, k) as it is multiplied with fixed panels, or with f32 ones. Of fixed ones each column is
 // multiplied with its scale, where there are scales (k), and the first `skip` columns are not seen:
-// products begin with a whole pair.
+// products begin with a whole pair. What one of a row that is not finite is worth is NaN.
 VEC_INLINE panel_x panel_take(bool fixed, float *room, const float *x, int64_t ldx, int64_t rows,
                               int64_t k, const float *scales, int64_t skip)
 {
@@ -266,66 +271,84 @@ VEC_INLINE void fixed_some(const int rows, const int pairs, lt_vec_ints sum[][PA
         }
 }
 
-// sum (rows) += columns i .. last in pairs, so few that 32 bits hold their sums. A shift rounds down:
-// what this takes away on average is given back.
-VEC_INLINE void fixed_sums(const int rows, panel_vec *sum, const int16_t *x, int64_t ldx,
-                           const int16_t *w, int64_t i, int64_t last)
+// sum (count, rows) += columns i .. last in pairs of `count` panels, so few that 32 bits hold their sums.
+// A shift rounds down: what this takes away on average is given back.
+VEC_INLINE void fixed_sums(const int rows, const int count, panel_vec *sum, const int16_t *x,
+                           int64_t ldx, const int16_t *w, int64_t stride, int64_t i, int64_t last)
 {
     lt_vec_ints whole[FIXED_ROWS][PANEL_PARTS];
     const int lost = (int)((last - i + FIXED_PAIRS - 1) / FIXED_PAIRS / 2);
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows * count; r++)
 #pragma GCC unroll 4
         for (int q = 0; q < PANEL_PARTS; q++) whole[r][q] = (lt_vec_ints){0} + lost;
-    for (; i + FIXED_PAIRS <= last; i += FIXED_PAIRS) {
-        const int16_t *here = w + 2 * i * PANEL;
+    for (; i + FIXED_PAIRS <= last; i += FIXED_PAIRS)
 #pragma GCC unroll 4
-        for (int b = 0; b < FIXED_PAIRS; b++)
-            __builtin_prefetch((const char *)(here + 2 * b * PANEL) + FIXED_AHEAD);
-        fixed_some(rows, FIXED_PAIRS, whole, x + 2 * i, ldx, here);
-    }
-    for (; i < last; i++) fixed_some(rows, 1, whole, x + 2 * i, ldx, w + 2 * i * PANEL);
+        for (int j = 0; j < count; j++) {
+            const int16_t *here = w + j * stride + 2 * i * PANEL;
+#pragma GCC unroll 4
+            for (int b = 0; b < FIXED_PAIRS; b++)
+                __builtin_prefetch((const char *)(here + 2 * b * PANEL) + FIXED_AHEAD);
+            fixed_some(rows, FIXED_PAIRS, whole + j * rows, x + 2 * i, ldx, here);
+        }
+    for (; i < last; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < count; j++)
+            fixed_some(rows, 1, whole + j * rows, x + 2 * i, ldx, w + j * stride + 2 * i * PANEL);
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows * count; r++)
 #pragma GCC unroll 4
         for (int q = 0; q < PANEL_PARTS; q++)
             sum[r].part[q] += __builtin_convertvector(whole[r][q], lt_vec);
 }
 
-VEC_INLINE void fixed_block(const int rows, float *y, int64_t ldy, const panel_x *x, int64_t row,
-                            const int16_t *w, panel_end end, int64_t at)
+VEC_INLINE void fixed_block(const int rows, const int count, float *y, int64_t ldy, const panel_x *x,
+                            int64_t row, const int16_t *w, int64_t stride, panel_end end, int64_t at)
 {
     panel_vec sum[FIXED_ROWS] = {0};
     const int16_t *digits = (const int16_t *)x->x + row * x->ld;
     int64_t pairs = panel_deep(x->k, true) / 2, most = FIXED_SUMS * FIXED_PAIRS;
     for (int64_t i = 0; i < pairs; i += most)
-        fixed_sums(rows, sum, digits, x->ld, w, i, pairs - i < most ? pairs : i + most);
+        fixed_sums(rows, count, sum, digits, x->ld, w, stride, i, pairs - i < most ? pairs : i + most);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
         float unit = x->units[row + r] * (1 << FIXED_SHIFT);
 #pragma GCC unroll 4
-        for (int q = 0; q < PANEL_PARTS; q++) sum[r].part[q] *= unit;
-        panel_store(y + r * ldy, &sum[r], end, at);
+        for (int j = 0; j < count; j++) {
+            panel_vec *one = &sum[j * rows + r];
+#pragma GCC unroll 4
+            for (int q = 0; q < PANEL_PARTS; q++) one->part[q] *= unit;
+            panel_store(y + r * ldy, one, end, at + j * PANEL);
+        }
+    }
+}
+
+// All rows of x times one panel.
+VEC_INLINE void fixed_rows(float *y, int64_t ldy, const panel_x *x, const int16_t *w, panel_end end,
+                           int64_t at)
+{
+    for (int64_t r = 0; r < x->rows; r += FIXED_ROWS) {
+        float *to = y + r * ldy;
+        switch (x->rows - r) {
+        case 1: fixed_block(1, 1, to, ldy, x, r, w, 0, end, at); break;
+        case 2: fixed_block(2, 1, to, ldy, x, r, w, 0, end, at); break;
+#if defined(__AVX512F__)
+        case 3: fixed_block(3, 1, to, ldy, x, r, w, 0, end, at); break;
+        case 4: fixed_block(4, 1, to, ldy, x, r, w, 0, end, at); break;
+        case 5: fixed_block(5, 1, to, ldy, x, r, w, 0, end, at); break;
+#endif
+        default: fixed_block(FIXED_ROWS, 1, to, ldy, x, r, w, 0, end, at); break;
+        }
     }
 }
 
 static inline void fixed_times(float *y, int64_t ldy, const panel_x *x, const int16_t *w,
                                int64_t stride, int64_t panels, panel_end end)
 {
-    for (int64_t p = 0; p < panels; p++, w += stride)
-        for (int64_t r = 0; r < x->rows; r += FIXED_ROWS) {
-            float *to = y + r * ldy;
-            switch (x->rows - r) {
-            case 1: fixed_block(1, to, ldy, x, r, w, end, p * PANEL); break;
-            case 2: fixed_block(2, to, ldy, x, r, w, end, p * PANEL); break;
-#if defined(__AVX512F__)
-            case 3: fixed_block(3, to, ldy, x, r, w, end, p * PANEL); break;
-            case 4: fixed_block(4, to, ldy, x, r, w, end, p * PANEL); break;
-            case 5: fixed_block(5, to, ldy, x, r, w, end, p * PANEL); break;
-#endif
-            default: fixed_block(FIXED_ROWS, to, ldy, x, r, w, end, p * PANEL); break;
-            }
-        }
+    int64_t p = 0;
+    for (; x->rows == 1 && p + FIXED_COUNT <= panels; p += FIXED_COUNT)
+        fixed_block(1, FIXED_COUNT, y, ldy, x, 0, w + p * stride, stride, end, p * PANEL);
+    for (; p < panels; p++) fixed_rows(y, ldy, x, w + p * stride, end, p * PANEL);
 }
 
 // ---- f32 ---------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@
 #include "../scalar/vmath.h"
 #include "decoder_step.h"
 
-// x <- e^(x - max); returns 1 / their sum. x has room for whole sixteens.
-static float exponentials(float *x, int64_t n)
+// x <- e^(x + bias - max), bias may be NULL; returns 1 / their sum. x has room for whole sixteens.
+static float exponentials(float *x, const float *bias, int64_t n)
 {
     float top = -__builtin_inff(), sum = 0;
+#pragma omp simd
+    for (int64_t i = 0; i < (bias ? n : 0); i++) x[i] += bias[i];
     for (; n % PANEL; n++) x[n] = top;
 #pragma omp simd reduction(max : top)
     for (int64_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
@@ -171,7 +173,7 @@ static void group_attention(const shared *s, const worker *w, const group *g, in
         float *scores = w->scores + r * s->room;
         for (int i = 0; next_run(s, g->first + r, g->common, n, &i, &p);)
             run_scores(s, w, scores, panel_some(q, r, 1), p, layer, h);
-        factors[r] = exponentials(scores, n);
+        factors[r] = exponentials(scores, NULL, n);
     }
     for (int i = 0; next_run(s, g->first, 0, g->common, &i, &p);)
         run_values(s, w, w->scores, g->first, g->count, p, layer, h);
@@ -186,8 +188,8 @@ void lt_decoder_self_attention(const shared *s, const worker *w, int layer)
     copy_moved(s, w, layer);
     append(s, w, layer);
     scale_queries(s, w, 3 * w->heads * s->a->d.depth);
-    for (int64_t h = 0; h < w->heads; h++)
-        for (int g = 0; g < s->group_count; g++) group_attention(s, w, s->groups + g, layer, h);
+    for (int g = 0; g < s->group_count; g++)
+        for (int64_t h = 0; h < w->heads; h++) group_attention(s, w, s->groups + g, layer, h);
 }
 
 // ---- the encoder's result ----------------------------------------------------------------------
@@ -200,8 +202,8 @@ void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
     const void *keys = lt_data(&s->a->memory_keys), *values = lt_data(&s->a->memory_values);
     float factors[PANEL_ROWS];
     scale_queries(s, w, part);
-    for (int64_t h = 0; h < w->heads; h++)
-        for (const group *g = s->groups; g < s->groups + s->group_count; g++) {
+    for (const group *g = s->groups; g < s->groups + s->group_count; g++)
+        for (int64_t h = 0; h < w->heads; h++) {
             int64_t at = ((int64_t)layer * s->sources + g->source) * d->heads + w->head + h;
             const float *scales = lt_f32(&s->a->value_scales) + at * n;
             const float *bias = lt_f32(&s->a->bias) + g->source * n;
@@ -211,8 +213,7 @@ void lt_decoder_memory_attention(const shared *s, const worker *w, int layer)
                         room / PANEL, (panel_end){lt_f32(&s->a->key_scales) + at * room, false});
             for (int64_t r = 0; r < g->count; r++) {
                 float *row = w->scores + r * room;
-                for (int64_t j = 0; j < n; j++) row[j] += bias[j];
-                factors[r] = exponentials(row, n);
+                factors[r] = exponentials(row, bias, n);
             }
             x = panel_take(d->fixed, w->taken, w->scores, room, g->count, n, scales, 0);
             panel_times(x, w->mixed + first, part, panel_at(values, at * deep * D, d->fixed),

@@ -29,7 +29,7 @@ typedef struct {
     int32_t position, from, to;
 } move;
 
-enum { SHARES = 4 }; // a layer's work is divided into so many at most
+enum { SHARES = LT_DECODER_SHARES }; // a layer's work is divided into so many at most
 
 // Sizes, and what all threads share.
 typedef struct {

@@ -397,6 +397,9 @@ lt_status lt_attention_backward(lt_tensor *dq, lt_tensor *dk, lt_tensor *dv, con
 lt_status lt_decoder_pack(lt_tensor *panels, lt_tensor *scales, const lt_tensor *w, bool fixed,
                           bool by_column);
 
+// The heads, and in sixteens the hidden units, are divided into so many shares, or as many as there are
+// heads: share g of n begins with n g / shares.
+enum { LT_DECODER_SHARES = 4 };
 enum { LT_DECODER_RELU, LT_DECODER_GELU, LT_DECODER_SILU, LT_DECODER_ACTIVATIONS };
 typedef struct lt_decoder {
     int32_t layers, heads;
@@ -418,9 +421,10 @@ typedef struct lt_decoder_pace {
 // (at least position + 1, width), or NULL: its row `position` is added.
 //   weights: for each layer the panels of q, k and v in one (3 heads depth, width), their output
 //     (width, heads depth), q of the cross-attention (heads depth, width), its output, the first
-//     and the second matrix of the feed-forward net; then the output layer (outputs, width).
-//   vectors: for each layer the scales and biases of these six, then weight and bias of its three
-//     norms, each rounded up to sixteens; then the last norm's, then the output layer's.
+//     and the second matrix of the feed-forward net; then the output layer (outputs, width). The two
+//     outputs and the second matrix are a matrix for each share of their columns.
+//   vectors: for each layer the scales (of each share) and biases of these six, then weight and bias
+//     of its three norms, each rounded up to sixteens; then the last norm's, then the output layer's.
 //   table (at least rows, room + 2) i32: for each row the slot it writes to, its source, and for
 //     each earlier position the slot where its keys and values lie; this one's is noted.
 //   keys, values, scales (slots, layers, heads, 2, room): what the slots hold, room a multiple of

@@ -85,7 +85,7 @@ local function small(change)
     activation = C.LT_DECODER_RELU, norm_first = 1, final_norm = 0, fixed = 0, eps = 1e-5, final_eps = 0,
     scale = 0.25 }
   local floats = { weights = 128 * 5 + 2 * 16 * 32 + 16 * 5 + 16 * 16 + 16 * 5,
-    vectors = 2 * (96 + 16 + 32 + 16 + 16 + 16) + 6 * 16 + 32 }
+    vectors = 2 * (96 + 32 + 16) + 3 * 3 * 16 + 6 * 16 + 32 }
   local a = { x = lt.ones(2, 5), position = 0,
     own = { keys = lt.zeros({ 3, 2 * 16 * 16 * 4 }, "u8"), values = lt.zeros({ 3, 2 * 16 * 16 * 4 }, "u8"),
       scales = lt.ones(3, 1, 2, 2, 16), table = lt.zeros({ 2, 18 }, "i32") },

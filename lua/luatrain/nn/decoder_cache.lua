@@ -44,7 +44,8 @@ local function writer(shape, fixed)
   local inner, wide, outputs = shape.heads * shape.depth, sixteens(shape.width), sixteens(shape.outputs)
   local weights = shape.layers * (4 * inner * columns + 2 * wide * inner + shape.hidden * (columns + wide))
     + outputs * columns
-  local vectors = shape.layers * (2 * (4 * inner + 3 * wide + shape.hidden) + 6 * wide)
+  local shares = math.min(shape.heads, C.LT_DECODER_SHARES)
+  local vectors = shape.layers * (2 * (4 * inner + shape.hidden) + 3 * (shares + 1) * wide + 6 * wide)
     + (shape.final_norm == 1 and 2 * wide or 0) + 2 * outputs
   local at = { weights = 0, vectors = 0 }
   local result = { shape = shape, weights = tensor.empty({ weights * size }, "u8"),
@@ -59,10 +60,16 @@ local function writer(shape, fixed)
     local to = part("vectors", sixteens(n))
     if v then to:narrow(1, 1, v:size(1)):copy_(v) elseif default then to:fill_(default) end
   end
-  local function linear(weight, bias)
-    local rows = sixteens(weight:size(1))
-    lt.decoder_pack(weight, { fixed = fixed, scales = part("vectors", rows),
-      panels = part("weights", rows * deep(weight:size(2), fixed) * size) })
+  -- units: heads or sixteens of hidden units whose shares of the columns become matrices of their own.
+  local function linear(weight, bias, units)
+    local rows, n = sixteens(weight:size(1)), units and shares or 1
+    local each = weight:size(2) / (units or 1)
+    for g = 1, n do
+      local first, last = units and math.floor(units * (g - 1) / n), units and math.floor(units * g / n)
+      local some = units and weight:narrow(2, first * each + 1, (last - first) * each) or weight
+      lt.decoder_pack(some, { fixed = fixed, scales = part("vectors", rows),
+        panels = part("weights", rows * deep(some:size(2), fixed) * size) })
+    end
     vector(bias, rows)
   end
   local function norm(n)
@@ -97,7 +104,7 @@ local function pack_attention(m, shape, linear, own)
     linear(pad_heads(weight:narrow(1, 1, width), shape, 1),
       pad_bias(bias and bias:narrow(1, 1, width), shape, 1))
   end
-  linear(pad_heads(m.out_proj.weight:transpose(1, 2), shape, 1):transpose(1, 2), m.out_proj.bias)
+  linear(pad_heads(m.out_proj.weight:transpose(1, 2), shape, 1):transpose(1, 2), m.out_proj.bias, shape.heads)
 end
 
 -- What makes keys and values of memory, of all layers: (layers * 2 * width, width), and a bias or nil.
@@ -120,7 +127,8 @@ local function pack_weights(decoder, output, fixed)
     pack_attention(l.self_attn, shape, linear, true)
     pack_attention(l.multihead_attn, shape, linear, false)
     linear(pad_rows(l.linear1.weight, shape.hidden), l.linear1.bias)
-    linear(pad_rows(l.linear2.weight:transpose(1, 2), shape.hidden):transpose(1, 2), l.linear2.bias)
+    linear(pad_rows(l.linear2.weight:transpose(1, 2), shape.hidden):transpose(1, 2), l.linear2.bias,
+      shape.hidden / 16)
     norm(l.norm1)
     norm(l.norm2)
     norm(l.norm3)
