@@ -14,21 +14,27 @@ typedef struct {
 
 enum { STRETCH = 64 };
 
-// Row `lane` of a panel: n numbers, `step` apart, from column k on.
-static void pack_stretch(void *panel, const float *x, int64_t step, int64_t k, int64_t n,
-                         int64_t lane, float factor, const float *given, bool fixed)
+// What a row has in a stretch of columns. A number of f32 and a pair of fixed ones are a unit, and panels
+// have the units of sixteen rows side by side.
+typedef union {
+    float numbers[STRETCH];
+    int16_t fixed[2 * STRETCH];
+    uint32_t units[STRETCH];
+} stretch;
+
+// n numbers, `step` apart, times one factor, or each times its own.
+static void take_stretch(stretch *to, const float *x, int64_t step, int64_t n, float factor,
+                         const float *given, bool fixed)
 {
     float v[STRETCH];
-    int16_t rounded[STRETCH];
     for (int64_t j = 0; j < n; j++) v[j] = x[j * step];
     if (!fixed) {
-        for (int64_t j = 0; j < n; j++) ((float *)panel)[panel_index(k + j, lane, false)] = v[j];
+        memcpy(to->numbers, v, sizeof(float) * (size_t)n);
         return;
     }
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        rounded[j] = panel_rounded(v[j] * (given ? given[k + j] : factor));
-    for (int64_t j = 0; j < n; j++) ((int16_t *)panel)[panel_index(k + j, lane, true)] = rounded[j];
+    for (int64_t j = 0; j < n; j++) to->fixed[j] = panel_rounded(v[j] * (given ? given[j] : factor));
+    if (n % 2) to->fixed[n] = 0;
 }
 
 // Panel p of a matrix whose rows lie side by side, with factors by column.
@@ -53,25 +59,25 @@ static void pack_columns(void *panel, const matrix *m, int64_t p, const float *f
 static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, const float *given,
                        bool fixed)
 {
-    static const float zeros[STRETCH];
     if (given && m->so == 1) {
         pack_columns(panel, m, p, given, fixed);
         return;
     }
-    for (int64_t i = 0; i < PANEL; i++) {
-        int64_t o = p * PANEL + i;
-        const float *row = o < m->out ? m->w + o * m->so : NULL;
-        float factor = 1;
-        if (!given) {
-            float top = fixed && row ? panel_largest(row, m->in, m->sk) : 0;
-            factor = panel_factor(top, fixed, &scales[o]);
-        }
-        for (int64_t k = 0; k < m->in; k += STRETCH) {
-            int64_t n = m->in - k < STRETCH ? m->in - k : STRETCH;
-            pack_stretch(panel, row ? row + k * m->sk : zeros, row ? m->sk : 1, k, n, i, factor,
-                         given, fixed);
-        }
-        if (fixed && m->in % 2) ((int16_t *)panel)[panel_index(m->in, i, true)] = 0;
+    float factors[PANEL];
+    int64_t first = p * PANEL, rows = m->out - first < PANEL ? m->out - first : PANEL;
+    for (int64_t i = 0; i < PANEL && !given; i++) {
+        float top = fixed && i < rows ? panel_largest(m->w + (first + i) * m->so, m->in, m->sk) : 0;
+        factors[i] = panel_factor(top, fixed, &scales[first + i]);
+    }
+    stretch some[PANEL] = {0};
+    uint32_t *to = panel;
+    for (int64_t k = 0; k < m->in; k += STRETCH) {
+        int64_t n = m->in - k < STRETCH ? m->in - k : STRETCH, units = fixed ? (n + 1) / 2 : n;
+        for (int64_t i = 0; i < rows; i++)
+            take_stretch(&some[i], m->w + (first + i) * m->so + k * m->sk, m->sk, n,
+                         given ? 1 : factors[i], given ? given + k : NULL, fixed);
+        for (int64_t j = 0; j < units; j++)
+            for (int64_t i = 0; i < PANEL; i++) *to++ = some[i].units[j];
     }
 }
 
