@@ -128,9 +128,10 @@ end
 -- which ends in silence where it is shorter than the window, or levels (B, rows, bands * 2).
 function Seq2seq:pictures(heard) return self._ear.pictures(heard) end
 
---- What the decoder knows of pictures: (B, n, d), all rows of the encoder's result; what it heard at each
--- moment, (B * moments, E), or `present` of it, (B * moments, d), where nothing said is taken from it; the
--- moments' own vectors, (moments, d); and what the pointer sees (nil without one).
+--- What the decoder knows of pictures: {memory (B, n, d): all rows of the encoder's result; heard: what it
+-- heard at each moment (B * moments, E), and places (moments, d), the moments' own vectors; or, where nothing
+-- that was said is taken from it, `present` of it and the moment's vector in one, (B * moments, d); seen:
+-- what the pointer sees (nil without one)}.
 function Seq2seq:encode(pictures)
   local x
   if self.encoder.frozen then
@@ -140,10 +141,14 @@ function Seq2seq:encode(pictures)
     x = self._ear.run(pictures)
   end
   local places, heard = self.place(self._moments), lt.matmul(self._nearest, x)
-  local each = heard:flatten(1, 2)
-  if not self._ear.said then each = self.present(each) end
-  return self.project(x) + places:index_select(1, self._times), each, places,
-    self.pointer and self.pointer:look(heard)
+  local known = { memory = self.project(x) + places:index_select(1, self._times),
+    seen = self.pointer and self.pointer:look(heard) }
+  if self._ear.said then
+    known.heard, known.places = heard:flatten(1, 2), places
+  else
+    known.heard = (self.present(heard) + places):flatten(1, 2)
+  end
+  return known
 end
 
 -- Puts 0 in a row of the mask for what a follower has said.
@@ -156,9 +161,10 @@ end
 
 -- Tokens (N) i64 as the decoder takes them, without their positions: each with its moment and what is heard
 -- then, but for what has been said of it already; and the moments (N).
+-- @param known what encode found
 -- @param picture(i) of token i, both from 0
 -- @param follower(i) what a row has said up to token i, and with it
-local function embed(self, tokens, heard, places, picture, follower)
+local function embed(self, tokens, known, picture, follower)
   local N, width = tokens:numel(), self._ear.width
   local moments, rows = lt.empty({ N }, "i64"), lt.empty({ N }, "i64")
   local mask = self._ear.said and lt.ones(N, width)
@@ -169,9 +175,9 @@ local function embed(self, tokens, heard, places, picture, follower)
     at[i], row[i] = one.moment, one.moment + picture(i) * self._count
     if mask then hide(self, one, seen + i * width) end
   end
-  local present = lt.embedding(rows, heard)
-  if mask then present = self.present(present * mask) end
-  return self.embedding(tokens) + lt.embedding(moments, places) + present, moments
+  local present = lt.embedding(rows, known.heard)
+  if mask then present = self.present(present * mask) + lt.embedding(moments, known.places) end
+  return self.embedding(tokens) + present, moments
 end
 
 --- Scores of what follows each token, with teacher forcing.
@@ -184,17 +190,17 @@ function Seq2seq:forward(pictures, tokens)
     failure.raise("config", "a sequence of %d tokens, but the model was made for %d; see max_tokens", length,
       self._longest)
   end
-  local memory, heard, places, seen = self:encode(pictures)
+  local known = self:encode(pictures)
   local B, list = tokens:size(1), tokens:contiguous():flatten()
   local follower
-  local x, moments = embed(self, list, heard, places, function(i) return math.floor(i / length) end,
+  local x, moments = embed(self, list, known, function(i) return math.floor(i / length) end,
     function(i)
       if i % length == 0 then follower = self._codec:follow() end
       return follower
     end)
   x = x:reshape(B, length, -1) + self._positions:narrow(1, 1, length)
-  local said = self.output(self.decoder(self.dropout(x), memory, { tgt_is_causal = true }))
-  return self.pointer and self.pointer(said, seen, moments) or said
+  local said = self.output(self.decoder(self.dropout(x), known.memory, { tgt_is_causal = true }))
+  return self.pointer and self.pointer(said, known.seen, moments) or said
 end
 
 --- Tokens (B, n) and targets (B, n) of a batch without the padding that all its rows have.
@@ -232,28 +238,28 @@ end
 -- @param given precision of nn.decoder_cache
 function Seq2seq:state(pictures, given)
   return lt.no_grad(function()
-    local memory, heard, places, seen = self:encode(pictures)
+    local known = self:encode(pictures)
     local rows = {}
     for row = 1, pictures:size(1) do rows[row] = { picture = row - 1, follower = self._codec:follow() } end
-    return { rows = rows, pictures = #rows, each = 1, heard = heard, places = places, seen = seen,
-      cache = nn.decoder_cache(self.decoder, memory, { positions = self._positions, output = self.output,
-        max_length = self._longest, precision = given and given.precision }) }
+    local cache = nn.decoder_cache(self.decoder, known.memory, { positions = self._positions,
+      output = self.output, max_length = self._longest, precision = given and given.precision })
+    return { rows = rows, pictures = #rows, each = 1, known = known, cache = cache }
   end)
 end
 
 --- Scores (N, vocabulary) of what follows tokens (N), see lt.decode.
 function Seq2seq:step(tokens, state)
   local rows = state.rows
-  local x, moments = embed(self, tokens, state.heard, state.places,
+  local x, moments = embed(self, tokens, state.known,
     function(i) return rows[i + 1].picture end, function(i) return rows[i + 1].follower end)
   local said = state.cache:step(x)
   if not self.pointer then return said end
   if state.each then
-    return self.pointer(said:reshape(-1, state.each, said:size(2)), state.seen, moments):flatten(1, 2)
+    return self.pointer(said:reshape(-1, state.each, said:size(2)), state.known.seen, moments):flatten(1, 2)
   end
   local pictures = {}
   for k, row in ipairs(rows) do pictures[k] = row.picture end
-  return self.pointer(said:unsqueeze(2), state.seen, moments, lt.tensor(pictures, "i64")):squeeze(2)
+  return self.pointer(said:unsqueeze(2), state.known.seen, moments, lt.tensor(pictures, "i64")):squeeze(2)
 end
 
 --- From now on row k is what row rows[k] was, see lt.decode.
