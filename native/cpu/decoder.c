@@ -41,11 +41,10 @@ static void linear_sizes(const lt_decoder *d, int which, int64_t *out, int64_t *
     *out = which == 0 ? 3 * inner : which == 2 ? inner : which == 4 ? d->hidden : d->width;
 }
 
-// Matrices of a linear layer.
-static int64_t parts_of(const lt_decoder *d, int which)
-{
-    return which % 2 == 0 ? 1 : d->heads < SHARES ? d->heads : SHARES;
-}
+static int64_t shares_of(const lt_decoder *d) { return d->heads < SHARES ? d->heads : SHARES; }
+
+// Matrices of a linear layer: the odd ones end in a sum.
+static int64_t parts_of(const lt_decoder *d, int which) { return which % 2 ? shares_of(d) : 1; }
 
 // Elements of weights and of vectors: for each layer its linear layers, then its norms.
 static void layer_sizes(const lt_decoder *d, int64_t *weights, int64_t *vectors)
@@ -322,7 +321,7 @@ static shared sizes_of(const step_args *a)
                     .sources = a->bias.shape[0],
                     .memory = a->bias.shape[1],
                     .memory_room = panel_round(a->bias.shape[1]),
-                    .shares = parts_of(d, 1)};
+                    .shares = shares_of(d)};
 }
 
 // Threads for this step. Two together are twice as fast as one alone where each has a processor of

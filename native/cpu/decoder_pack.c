@@ -26,12 +26,9 @@ typedef union {
 static void take_stretch(stretch *to, const float *x, int64_t step, int64_t n, float factor,
                          const float *given, bool fixed)
 {
-    float v[STRETCH];
+    float room[STRETCH], *v = fixed ? room : to->numbers;
     for (int64_t j = 0; j < n; j++) v[j] = x[j * step];
-    if (!fixed) {
-        memcpy(to->numbers, v, sizeof(float) * (size_t)n);
-        return;
-    }
+    if (!fixed) return;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) to->fixed[j] = panel_rounded(v[j] * (given ? given[j] : factor));
     if (n % 2) to->fixed[n] = 0;
@@ -63,7 +60,7 @@ static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, c
         pack_columns(panel, m, p, given, fixed);
         return;
     }
-    float factors[PANEL];
+    float factors[PANEL] = {0};
     int64_t first = p * PANEL, rows = m->out - first < PANEL ? m->out - first : PANEL;
     for (int64_t i = 0; i < PANEL && !given; i++) {
         float top = fixed && i < rows ? panel_largest(m->w + (first + i) * m->so, m->in, m->sk) : 0;
@@ -75,7 +72,7 @@ static void pack_panel(void *panel, float *scales, const matrix *m, int64_t p, c
         int64_t n = m->in - k < STRETCH ? m->in - k : STRETCH, units = fixed ? (n + 1) / 2 : n;
         for (int64_t i = 0; i < rows; i++)
             take_stretch(&some[i], m->w + (first + i) * m->so + k * m->sk, m->sk, n,
-                         given ? 1 : factors[i], given ? given + k : NULL, fixed);
+                         factors[i], given ? given + k : NULL, fixed);
         for (int64_t j = 0; j < units; j++)
             for (int64_t i = 0; i < PANEL; i++) *to++ = some[i].units[j];
     }

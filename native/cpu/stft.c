@@ -125,8 +125,13 @@ static void istft_envelope(const frame_plan *f, float *inverse)
 typedef struct istft_args {
     lt_tensor y, x, window;
     lt_frames frames;
-    float *envelope; // the kernel's own
 } istft_args;
+
+// The args, and the inverse of the envelope.
+typedef struct istft_work {
+    const istft_args *args;
+    float *envelope;
+} istft_work;
 
 static lt_status istft_check_as(const char *op, const lt_frames *o, const lt_tensor *signal,
                                 const lt_tensor *spectrum, const lt_tensor *window)
@@ -165,25 +170,27 @@ static lt_status istft_plan(frame_plan *f, const lt_frames *o, const lt_tensor *
 // Weighs the samples once the last frame is among them.
 static void istft_group(const void *p, const frame_plan *f, int64_t clip, int64_t first, frame_work *w)
 {
-    const istft_args *a = p;
+    const istft_work *work = p;
+    const istft_args *a = work->args;
     stft_load_bins(lt_f32(&a->x) + clip * a->x.stride[0] + 2 * first, a->x.stride[1],
                    spectral_lanes(f, first), 1.0f, w, f->fft->n);
     float *y = lt_f32(&a->y) + clip * a->y.stride[0];
     spectral_overlap_add(f, y, first, frame_inverse(f->fft, w), w->window);
-    for (int64_t i = 0; first + LT_LANES >= f->frames && i < f->length; i++) y[i] *= a->envelope[i];
+    if (first + LT_LANES < f->frames) return;
+    for (int64_t i = 0; i < f->length; i++) y[i] *= work->envelope[i];
 }
 
 static lt_status istft_cpu(const void *p)
 {
-    istft_args a = *(const istft_args *)p;
+    const istft_args *a = p;
     frame_plan f;
-    LT_TRY(istft_plan(&f, &a.frames, &a.y, &a.x, &a.window));
-    a.envelope = lt_alloc(f.length * (int64_t)sizeof(float));
-    LT_REQUIRE(a.envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)f.length);
-    istft_envelope(&f, a.envelope);
-    double scale = a.frames.scale * f.fft->pack / f.fft->n;
-    lt_status status = spectral_clips(&f, a.y, scale, 0, istft_group, &a);
-    lt_free(a.envelope);
+    LT_TRY(istft_plan(&f, &a->frames, &a->y, &a->x, &a->window));
+    istft_work work = {a, lt_alloc(f.length * (int64_t)sizeof(float))};
+    LT_REQUIRE(work.envelope, LT_ERR_MEMORY, "istft: no memory for %lld samples", (long long)f.length);
+    istft_envelope(&f, work.envelope);
+    double scale = a->frames.scale * f.fft->pack / f.fft->n;
+    lt_status status = spectral_clips(&f, a->y, scale, 0, istft_group, &work);
+    lt_free(work.envelope);
     return status;
 }
 
@@ -191,7 +198,7 @@ LT_OP(istft, "y; x window?", istft_check, istft_cpu)
 
 lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window, const lt_frames *frames)
 {
-    istft_args a = {*y, *x, lt_optional(window), *frames, NULL};
+    istft_args a = {*y, *x, lt_optional(window), *frames};
     return lt_run(&istft_op, &a);
 }
 
@@ -200,8 +207,13 @@ lt_status lt_istft(lt_tensor *y, const lt_tensor *x, const lt_tensor *window, co
 typedef struct istft_backward_args {
     lt_tensor dx, dy, window;
     lt_frames frames;
-    float *scaled; // the kernel's own: dy times the weights
 } istft_backward_args;
+
+// The args, and dy (clips, length) times the inverse of the envelope.
+typedef struct istft_backward_work {
+    const istft_backward_args *args;
+    float *scaled;
+} istft_backward_work;
 
 static lt_status istft_backward_check(const void *p)
 {
@@ -212,10 +224,11 @@ static lt_status istft_backward_check(const void *p)
 static void istft_backward_group(const void *p, const frame_plan *f, int64_t clip, int64_t first,
                                  frame_work *w)
 {
-    const istft_backward_args *a = p;
+    const istft_backward_work *work = p;
+    const istft_backward_args *a = work->args;
     int n = f->fft->n, lanes = spectral_lanes(f, first);
     float *dx = lt_f32(&a->dx) + clip * a->dx.stride[0] + 2 * first;
-    frame_forward_complex(f, a->scaled + clip * f->length, first, w);
+    frame_forward_complex(f, work->scaled + clip * f->length, first, w);
     for (int k = 0; k <= n / 2; k++) {
         cvec c = w->out[k];
         if (k == 0 || 2 * k == n)
@@ -228,20 +241,20 @@ static void istft_backward_group(const void *p, const frame_plan *f, int64_t cli
 
 static lt_status istft_backward_cpu(const void *p)
 {
-    istft_backward_args a = *(const istft_backward_args *)p;
+    const istft_backward_args *a = p;
     frame_plan f;
-    LT_TRY(istft_plan(&f, &a.frames, &a.dy, &a.dx, &a.window));
-    int64_t clips = a.dy.shape[0], length = f.length;
+    LT_TRY(istft_plan(&f, &a->frames, &a->dy, &a->dx, &a->window));
+    int64_t clips = a->dy.shape[0], length = f.length;
     float *envelope = lt_alloc((1 + clips) * length * (int64_t)sizeof(float));
     LT_REQUIRE(envelope, LT_ERR_MEMORY, "istft_backward: no memory for %lld samples",
                (long long)(clips * length));
     istft_envelope(&f, envelope);
-    a.scaled = envelope + length;
+    istft_backward_work work = {a, envelope + length};
     for (int64_t clip = 0; clip < clips; clip++) {
-        const float *dy = lt_f32(&a.dy) + clip * a.dy.stride[0];
-        for (int64_t i = 0; i < length; i++) a.scaled[clip * length + i] = dy[i] * envelope[i];
+        const float *dy = lt_f32(&a->dy) + clip * a->dy.stride[0];
+        for (int64_t i = 0; i < length; i++) work.scaled[clip * length + i] = dy[i] * envelope[i];
     }
-    lt_status status = spectral_groups(&f, clips, a.frames.scale / f.fft->n, istft_backward_group, &a);
+    lt_status status = spectral_groups(&f, clips, a->frames.scale / f.fft->n, istft_backward_group, &work);
     lt_free(envelope);
     return status;
 }
@@ -251,6 +264,6 @@ LT_OP(istft_backward, "dx; dy window?", istft_backward_check, istft_backward_cpu
 lt_status lt_istft_backward(lt_tensor *dx, const lt_tensor *dy, const lt_tensor *window,
                             const lt_frames *frames)
 {
-    istft_backward_args a = {*dx, *dy, lt_optional(window), *frames, NULL};
+    istft_backward_args a = {*dx, *dy, lt_optional(window), *frames};
     return lt_run(&istft_backward_op, &a);
 }

@@ -63,10 +63,11 @@ local function writer(shape, fixed)
   -- units: heads or sixteens of hidden units whose shares of the columns become matrices of their own.
   local function linear(weight, bias, units)
     local rows, n = sixteens(weight:size(1)), units and shares or 1
-    local each = weight:size(2) / (units or 1)
+    units = units or 1
+    local each = weight:size(2) / units
     for g = 1, n do
-      local first, last = units and math.floor(units * (g - 1) / n), units and math.floor(units * g / n)
-      local some = units and weight:narrow(2, first * each + 1, (last - first) * each) or weight
+      local first, last = math.floor(units * (g - 1) / n), math.floor(units * g / n)
+      local some = weight:narrow(2, first * each + 1, (last - first) * each)
       lt.decoder_pack(some, { fixed = fixed, scales = part("vectors", rows),
         panels = part("weights", rows * deep(some:size(2), fixed) * size) })
     end
